@@ -1,0 +1,38 @@
+#!/bin/bash
+# Run every test program and script, sum up, and end on one line: "N passed, N failed, N skipped".
+#   run.sh PROGRAM TEST-FOLDER
+# A script in tests/check_*.sh prints "ok NAME", "not ok NAME", "skip NAME: reason" lines and gets PROGRAM as $1.
+set -u
+bin=$1 dir=$2
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+for src in tests/test_*.c; do
+    t=$dir/$(basename "$src" .c)
+    "$t" --jobs 2 >"$log" 2>&1
+    rc=$?
+    line=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -a 'Synthesis:' | tail -n 1)
+    p=$(sed -n 's/.*Passing: *\([0-9]*\).*/\1/p' <<<"$line")
+    f=$(sed -n 's/.*Failing: *\([0-9]*\).*/\1/p' <<<"$line")
+    c=$(sed -n 's/.*Crashing: *\([0-9]*\).*/\1/p' <<<"$line")
+    s=$(grep -a -c 'was skipped' "$log")
+    if [ $rc -ne 0 ] || [ -z "$line" ]; then
+        cat "$log"
+        [ "$((${f:-0} + ${c:-0}))" = 0 ] && f=1
+    fi
+    grep -a 'was skipped' "$log" | sed 's/\x1b\[[0-9;]*m//g'
+    printf '%-28s %4d passed %s\n' "$(basename "$src" .c)" "${p:-0}" "$([ $rc -ne 0 ] && echo FAILED)"
+    passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0} + ${c:-0})) skipped=$((skipped + s))
+done
+for sh in tests/check_*.sh; do
+    bash "$sh" "$bin" >"$log" 2>&1
+    rc=$?
+    p=$(grep -c '^ok ' "$log") f=$(grep -c '^not ok ' "$log") s=$(grep -c '^skip ' "$log")
+    [ $rc -ne 0 ] && [ "$f" = 0 ] && f=1
+    [ "$f" != 0 ] && grep -v '^ok ' "$log"
+    grep '^skip ' "$log"
+    printf '%-28s %4d passed %s\n' "$(basename "$sh" .sh)" "$p" "$([ "$f" != 0 ] && echo FAILED)"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
