@@ -1,0 +1,46 @@
+/* node.h - the document tree: what a YAML (or JSON) file says, with the place where it says it.
+ *
+ * Loading, timeline changes and printing all work on this tree; the model (model.h) is bound from it. Nodes belong to
+ * the arena they were made in and are shared freely; changed trees are made by copying. */
+#ifndef VNETSIM_TOPOLOGY_NODE_H
+#define VNETSIM_TOPOLOGY_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct diag;
+
+struct origin {
+    const char *file;   /* as the user named it; NULL: not from a file */
+    uint32_t line, col; /* from 1; col counts characters */
+};
+
+enum node_kind { NODE_SCALAR, NODE_SEQ, NODE_MAP };
+
+struct node {
+    enum node_kind kind;
+    struct origin at;
+    const char *text;         /* scalar: its text; quoted says whether it was quoted */
+    bool quoted;
+    struct node **item;       /* sequence: items; map: values, key[i] names item[i] */
+    struct node **key;        /* map only: scalar nodes, in file order */
+    size_t n;
+};
+
+/* Parse one YAML document of UTF-8 text. path "-" reads standard input. Errors (syntax, duplicate keys, anchors loops,
+ * several documents, tags other than core) go to d with file, line and column.
+ * => the root, owned by a; NULL after an error that leaves no tree. */
+struct node *node_load(struct arena *a, const char *path, struct diag *d);
+/* The same from memory; name is used in messages. */
+struct node *node_parse(struct arena *a, const char *name, const char *text, size_t len, struct diag *d);
+
+/* => the value of key in a map, or NULL; names compare exactly. NULL map gives NULL. */
+struct node *node_get(const struct node *map, const char *key);
+/* => the key's own node (for its place), or NULL. */
+struct node *node_key(const struct node *map, const char *key);
+/* => a deep copy. */
+struct node *node_copy(struct arena *a, const struct node *n);
+
+#endif
