@@ -144,6 +144,7 @@ struct nic {
     struct subnet *subnet;
     ip4 privateIPAddress; /* always set: allocated where not given */
     bool allocated;
+    ip4 defaultOutboundAddress; /* always set: O-06, by address_assign; used only without another way out */
     struct public_ip *publicIPAddress;  /* or NULL */
     struct nsg *networkSecurityGroup;   /* or NULL */
     asg_list applicationSecurityGroups;
