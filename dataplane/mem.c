@@ -55,7 +55,9 @@ static void *map_huge(size_t bytes)
 
 static void *alloc_small(size_t bytes)
 {
-    void *p = aligned_alloc(MEM_LINE, bytes);
+    if (bytes < MEM_LINE)
+        return calloc(1, bytes + !bytes);
+    void *p = aligned_alloc(MEM_LINE, round_up(bytes, MEM_LINE));
     if (p)
         memset(p, 0, bytes);
     return p;
@@ -69,7 +71,7 @@ void *mem_alloc(size_t bytes)
         fail_after = 0;
         return NULL;
     }
-    void *p = bytes >= HUGE_PAGE ? map_huge(round_up(bytes, HUGE_PAGE)) : alloc_small(round_up(bytes + !bytes, MEM_LINE));
+    void *p = bytes >= HUGE_PAGE ? map_huge(round_up(bytes, HUGE_PAGE)) : alloc_small(bytes);
     if (p) {
         live_blocks++;
         live_bytes += bytes;

@@ -1,0 +1,269 @@
+/* test_exact.c - the exact-match table against uthash, and its borders. */
+#include "dataplane/exact_int.h"
+#include "dataplane/addr.h"
+#include "dataplane/mem_int.h"
+#include "tests/support_mem.h"
+#include "tests/support_prop.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+static struct exact *t;
+
+static void setup(void)
+{
+    t = exact_new(0);
+    cr_assert(t);
+}
+
+static void teardown(void)
+{
+    mem_fail_after(MEM_NEVER_FAIL);
+    exact_free(t);
+    support_mem_none_live();
+}
+
+TestSuite(exact, .init = setup, .fini = teardown);
+
+/* The oracle. */
+struct ref {
+    uint64_t key;
+    uint32_t value;
+    UT_hash_handle hh;
+};
+
+static uint32_t ref_get(struct ref *refs, uint64_t key)
+{
+    struct ref *r;
+    HASH_FIND(hh, refs, &key, sizeof key, r);
+    return r ? r->value : EXACT_MISS;
+}
+
+static void ref_set(struct ref **refs, uint64_t key, uint32_t value)
+{
+    struct ref *r;
+    HASH_FIND(hh, *refs, &key, sizeof key, r);
+    if (!r) {
+        r = calloc(1, sizeof *r);
+        r->key = key;
+        HASH_ADD(hh, *refs, key, sizeof key, r);
+    }
+    r->value = value;
+}
+
+static int ref_del(struct ref **refs, uint64_t key)
+{
+    struct ref *r;
+    HASH_FIND(hh, *refs, &key, sizeof key, r);
+    if (!r)
+        return -ENOENT;
+    HASH_DEL(*refs, r);
+    free(r);
+    return 0;
+}
+
+static void ref_clear(struct ref **refs)
+{
+    struct ref *r, *next;
+    HASH_ITER(hh, *refs, r, next) {
+        HASH_DEL(*refs, r);
+        free(r);
+    }
+}
+
+/* Every entry of the oracle, and each of its 64 neighbours that differ in one bit, single and in one batch. */
+static void assert_same(struct ref *refs)
+{
+    size_t n = 0, cap = HASH_COUNT(refs) * 65;
+    uint32_t *realm = calloc(cap + 1, 4), *addr = calloc(cap + 1, 4), *value = calloc(cap + 1, 4);
+    uint64_t *key = calloc(cap + 1, 8);
+    for (struct ref *r = refs; r; r = r->hh.next)
+        for (int bit = 0; bit <= 64; bit++, n++) {
+            key[n] = bit < 64 ? r->key ^ (uint64_t)1 << bit : r->key;
+            realm[n] = (uint32_t)(key[n] >> 32);
+            addr[n] = (uint32_t)key[n];
+        }
+    value[n] = 4711;
+    exact_get_bulk(t, realm, addr, value, n);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t want = ref_get(refs, key[i]);
+        cr_assert_eq(exact_get(t, realm[i], addr[i]), want, "key %" PRIx64, key[i]);
+        cr_assert_eq(value[i], want, "batch, key %" PRIx64, key[i]);
+    }
+    cr_assert_eq(value[n], 4711);
+    cr_assert_eq(exact_count(t), HASH_COUNT(refs));
+    free(realm);
+    free(addr);
+    free(value);
+    free(key);
+}
+
+Test(exact, empty)
+{
+    cr_assert_eq(exact_get(t, 0, 0), EXACT_MISS);
+    cr_assert_eq(exact_get(t, UINT32_MAX, UINT32_MAX), EXACT_MISS);
+    cr_assert_eq(exact_del(t, 0, 0), -ENOENT);
+    cr_assert_eq(exact_count(t), 0);
+    exact_get_bulk(t, NULL, NULL, NULL, 0);
+}
+
+Test(exact, first_and_last_keys_and_values)
+{
+    const uint32_t ends[] = {0, 1, UINT32_MAX - 1, UINT32_MAX};
+    uint32_t v = 0;
+    for (int r = 0; r < 4; r++)
+        for (int a = 0; a < 4; a++)
+            cr_assert_eq(exact_set(t, ends[r], ends[a], v++), 0);
+    cr_assert_eq(exact_set(t, 7, 7, UINT32_MAX - 1), 0);
+    v = 0;
+    for (int r = 0; r < 4; r++)
+        for (int a = 0; a < 4; a++)
+            cr_assert_eq(exact_get(t, ends[r], ends[a]), v++);
+    cr_assert_eq(exact_get(t, 7, 7), UINT32_MAX - 1);
+    cr_assert_eq(exact_get(t, 2, 0), EXACT_MISS);
+    cr_assert_eq(exact_count(t), 17);
+}
+
+Test(exact, realms_are_apart)
+{
+    cr_assert_eq(exact_set(t, 1, IP4(10, 0, 0, 4), 11), 0);
+    cr_assert_eq(exact_set(t, 2, IP4(10, 0, 0, 4), 22), 0);
+    cr_assert_eq(exact_get(t, 1, IP4(10, 0, 0, 4)), 11);
+    cr_assert_eq(exact_get(t, 2, IP4(10, 0, 0, 4)), 22);
+    cr_assert_eq(exact_get(t, 3, IP4(10, 0, 0, 4)), EXACT_MISS);
+    cr_assert_eq(exact_get(t, IP4(10, 0, 0, 4), 1), EXACT_MISS);
+    cr_assert_eq(exact_del(t, 1, IP4(10, 0, 0, 4)), 0);
+    cr_assert_eq(exact_get(t, 1, IP4(10, 0, 0, 4)), EXACT_MISS);
+    cr_assert_eq(exact_get(t, 2, IP4(10, 0, 0, 4)), 22);
+}
+
+Test(exact, replace_keeps_the_count)
+{
+    cr_assert_eq(exact_set(t, 1, 2, 3), 0);
+    cr_assert_eq(exact_set(t, 1, 2, 4), 0);
+    cr_assert_eq(exact_set(t, 1, 2, EXACT_MISS), -ERANGE);
+    cr_assert_eq(exact_get(t, 1, 2), 4);
+    cr_assert_eq(exact_count(t), 1);
+    cr_assert_eq(exact_del(t, 1, 2), 0);
+    cr_assert_eq(exact_del(t, 1, 2), -ENOENT);
+    cr_assert_eq(exact_count(t), 0);
+}
+
+Test(exact, counting_addresses_of_one_subnet)
+{
+    for (uint32_t i = 0; i < 65536; i++)
+        cr_assert_eq(exact_set(t, i & 3, IP4(10, 1, 0, 0) + i, i), 0);
+    for (uint32_t i = 0; i < 65536; i++) {
+        cr_assert_eq(exact_get(t, i & 3, IP4(10, 1, 0, 0) + i), i);
+        cr_assert_eq(exact_get(t, (i + 1) & 3, IP4(10, 1, 0, 0) + i), EXACT_MISS);
+    }
+    cr_assert_leq(exact_bytes(t), 65536 * 32 + 4096);
+}
+
+static void random_step(struct rng *r, struct ref **refs, unsigned keys, unsigned set_percent)
+{
+    /* few keys, close together in both halves */
+    uint32_t realm = (uint32_t)rng_below(r, 4), addr = IP4(10, 0, 0, 0) + (uint32_t)rng_below(r, keys);
+    if (rng_below(r, 16) == 0)
+        realm = UINT32_MAX - realm;
+    uint64_t key = (uint64_t)realm << 32 | addr;
+    if (rng_below(r, 100) < set_percent) {
+        uint32_t v = (uint32_t)rng_below(r, UINT32_MAX);
+        cr_assert_eq(exact_set(t, realm, addr, v), 0);
+        ref_set(refs, key, v);
+    } else {
+        cr_assert_eq(exact_del(t, realm, addr), ref_del(refs, key));
+    }
+    cr_assert_eq(exact_get(t, realm, addr), ref_get(*refs, key));
+    cr_assert_eq(exact_count(t), HASH_COUNT(*refs));
+}
+
+Test(exact, property_against_uthash)
+{
+    struct rng r;
+    struct ref *refs = NULL;
+    prop_seed(&r, "exact");
+    const unsigned percent[] = {95, 50, 10, 60, 50, 2};
+    for (int phase = 0; phase < 6; phase++) {
+        for (int i = 0; i < 6000; i++)
+            random_step(&r, &refs, 300u << phase, percent[phase]);
+        assert_same(refs);
+    }
+    ref_clear(&refs);
+}
+
+Test(exact, batches_of_every_small_size)
+{
+    uint32_t realm[70], addr[70], value[70];
+    for (uint32_t i = 0; i < 70; i++) {
+        realm[i] = i % 5;
+        addr[i] = i * 7;
+        if (i % 3)
+            cr_assert_eq(exact_set(t, realm[i], addr[i], i), 0);
+    }
+    for (size_t n = 0; n < 70; n++) {
+        for (size_t i = 0; i < 70; i++)
+            value[i] = 4711;
+        exact_get_bulk(t, realm, addr, value, n);
+        for (size_t i = 0; i < 70; i++)
+            cr_assert_eq(value[i], i >= n ? 4711 : i % 3 ? i : EXACT_MISS);
+    }
+}
+
+Test(exact, a_full_table_holds_what_was_reserved)
+{
+    cr_assert_eq(exact_reserve(t, 4096), 0);
+    size_t bytes = exact_bytes(t);
+    mem_fail_after(0);
+    for (uint32_t i = 0; i < 4096; i++)
+        cr_assert_eq(exact_set(t, i, ~i, i), 0);
+    cr_assert_eq(exact_bytes(t), bytes);
+    cr_assert_eq(exact_set(t, 9999, 0, 1), -ENOMEM, "4096 entries are what 1024 buckets take");
+    cr_assert_eq(exact_get(t, 9999, 0), EXACT_MISS);
+    cr_assert_eq(exact_set(t, 17, ~17u, 18), 0, "replacing needs no room");
+    cr_assert_eq(exact_count(t), 4096);
+    for (uint32_t i = 0; i < 4096; i++)
+        cr_assert_eq(exact_get(t, i, ~i), i == 17 ? 18 : i);
+    mem_fail_after(MEM_NEVER_FAIL);
+    cr_assert_eq(exact_set(t, 9999, 0, 1), 0);
+    cr_assert_eq(exact_get(t, 9999, 0), 1);
+}
+
+Test(exact, failing_allocation)
+{
+    mem_fail_after(0);
+    cr_assert_null(exact_new(10));
+    mem_fail_after(1);
+    cr_assert_null(exact_new(10));
+    cr_assert_eq(exact_reserve(t, 1000), -ENOMEM);
+    cr_assert_eq(exact_reserve(t, SIZE_MAX), -ENOMEM);
+    mem_fail_after(MEM_NEVER_FAIL);
+    cr_assert_eq(exact_reserve(t, SIZE_MAX), -ENOMEM);
+    cr_assert_eq(exact_set(t, 1, 1, 1), 0);
+    cr_assert_eq(exact_get(t, 1, 1), 1);
+}
+
+Test(exact, churn_keeps_memory_and_search_lengths_flat)
+{
+    const uint32_t live = 3900;
+    for (uint32_t i = 0; i < live; i++)
+        cr_assert_eq(exact_set(t, 5, i, i), 0);
+    size_t bytes = exact_bytes(t), held = mem_live_bytes();
+    for (uint32_t i = live; i < 400000; i++) {
+        cr_assert_eq(exact_del(t, 5, i - live), 0);
+        cr_assert_eq(exact_set(t, 5, i, i), 0);
+        cr_assert_eq(exact_count(t), live);
+    }
+    cr_assert_eq(exact_bytes(t), bytes);
+    cr_assert_eq(mem_live_bytes(), held);
+    cr_assert_eq(held, bytes);
+    for (uint32_t i = 0; i < 400000; i++)
+        cr_assert_eq(exact_get(t, 5, i), i >= 400000 - live ? i : EXACT_MISS);
+    for (uint32_t i = 400000 - live; i < 400000; i++)
+        cr_assert_eq(exact_del(t, 5, i), 0);
+    for (size_t b = 0; b <= t->mask; b++)
+        cr_assert_eq(t->buckets[b].passed, 0, "an empty table must search like a new one");
+}
