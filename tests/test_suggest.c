@@ -13,9 +13,10 @@ Test(suggest, known_distances)
         const char *a, *b;
         unsigned d;
     } row[] = {
-        {"", "", 0},        {"", "abc", 3},     {"abc", "", 3},          {"abc", "abc", 0},
-        {"abc", "ABC", 0},  {"abc", "acb", 1},  {"abc", "abcd", 1},      {"abc", "ab", 1},
-        {"abc", "axc", 1},  {"ca", "abc", 3},   {"kitten", "sitting", 3}, {"adressPrefix", "addressPrefix", 1},
+        {"", "", 0},        {"", "abc", 3},           {"abc", "", 3},
+        {"abc", "abc", 0},  {"abc", "ABC", 0},        {"abc", "acb", 1},
+        {"abc", "abcd", 1}, {"abc", "ab", 1},         {"abc", "axc", 1},
+        {"ca", "abc", 3},   {"kitten", "sitting", 3}, {"adressPrefix", "addressPrefix", 1},
         {"ab", "ba", 1},    {"abcd", "badc", 2},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
@@ -26,7 +27,8 @@ Test(suggest, known_distances)
 
 Test(suggest, nearest_word)
 {
-    static const char *const keys[] = {"name", "addressPrefix", "addressPrefixes", "routeTable", "natGateway", "at"};
+    static const char *const keys[] = {"name",       "addressPrefix", "addressPrefixes",
+                                       "routeTable", "natGateway",    "at"};
     const size_t n = sizeof keys / sizeof keys[0];
     cr_assert_str_eq(suggest("adressPrefix", keys, n), "addressPrefix");
     cr_assert_str_eq(suggest("adressPrefixes", keys, n), "addressPrefixes");

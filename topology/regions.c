@@ -1,10 +1,11 @@
 /* regions.c - see regions.h.
  *
- * Names: the suffixes of the regional tags in Azure's published service-tag file (change number 376, November 2025),
- * staging regions left out. Codes: "Geo-code mapping" of the Azure Backup documentation (September 2021); regions that
- * opened later have none there. Paired regions: "Cross-region replication in Azure" (2021); the geo-code page gives the
- * same pairs, and Sweden's. Pairs are directed: brazilsouth, brazilsoutheast, westindia and westus3 point at a region
- * that is paired with another one. Regions without a pair are built on availability zones alone. */
+ * Names: the suffixes of the regional tags in Azure's published service-tag file (change number 376, November
+ * 2025), staging regions left out. Codes: "Geo-code mapping" of the Azure Backup documentation (September
+ * 2021); regions that opened later have none there. Paired regions: "Cross-region replication in Azure"
+ * (2021); the geo-code page gives the same pairs, and Sweden's. Pairs are directed: brazilsouth,
+ * brazilsoutheast, westindia and westus3 point at a region that is paired with another one. Regions without a
+ * pair are built on availability zones alone. */
 #include "topology/regions.h"
 
 #include <ctype.h>

@@ -6,17 +6,19 @@
 
 #define SUGGEST_MAX 96 /* longer words are never near anything */
 
-/* => how many characters must be inserted, removed, replaced or swapped with their neighbour to turn a into b, letters
- * compared without case (ASCII); SUGGEST_MAX + 1 where either is longer than SUGGEST_MAX. Restricted Damerau-Levenshtein
- * ("optimal string alignment": no part is edited twice). Quadratic in the lengths, no allocation. */
+/* => how many characters must be inserted, removed, replaced or swapped with their neighbour to turn a into
+ * b, letters compared without case (ASCII); SUGGEST_MAX + 1 where either is longer than SUGGEST_MAX.
+ * Restricted Damerau-Levenshtein ("optimal string alignment": no part is edited twice). Quadratic in the
+ * lengths, no allocation. */
 unsigned suggest_distance(const char *a, const char *b);
 
-/* => the candidate nearest to word, NULL if none is near: at most one edit in every three characters of the word, one
- * for shorter words, never a complete rewrite. Equal distances: the first. Borrowed from candidates. */
+/* => the candidate nearest to word, NULL if none is near: at most one edit in every three characters of the
+ * word, one for shorter words, never a complete rewrite. Equal distances: the first. Borrowed from
+ * candidates. */
 const char *suggest(const char *word, const char *const *candidates, size_t n);
 
-/* The same, one candidate at a time, for lists that are not arrays of texts: start with {.word = word}, offer each in a
- * stable order, read best (NULL: none near; borrowed from the offers). NULL offers are skipped. */
+/* The same, one candidate at a time, for lists that are not arrays of texts: start with {.word = word}, offer
+ * each in a stable order, read best (NULL: none near; borrowed from the offers). NULL offers are skipped. */
 struct suggest {
     const char *word, *best;
     unsigned distance;
