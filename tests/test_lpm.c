@@ -1,0 +1,541 @@
+/* test_lpm.c - longest-prefix match: the compiled table against the binary trie, the trie against a linear scan. */
+#include "dataplane/addr.h"
+#include "dataplane/lpm_int.h"
+#include "dataplane/lpm_ref.h"
+#include "dataplane/mem.h"
+#include "dataplane/mem_int.h"
+#include "tests/support_mem.h"
+#include "tests/support_prop.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+
+static struct lpm *t;
+static struct lpm_ref *ref;
+
+static void setup(void)
+{
+    t = lpm_new();
+    ref = lpm_ref_new();
+    cr_assert(t && ref);
+}
+
+static void teardown(void)
+{
+    mem_fail_after(MEM_NEVER_FAIL);
+    lpm_free(t);
+    lpm_ref_free(ref);
+    support_mem_none_live();
+}
+
+TestSuite(lpm, .init = setup, .fini = teardown);
+
+static void add(uint32_t addr, unsigned len, uint32_t hop)
+{
+    cr_assert_eq(lpm_add(t, addr, len, hop), 0);
+    cr_assert_eq(lpm_ref_add(ref, addr, len, hop), 0);
+    cr_assert_eq(lpm_count(t), lpm_ref_count(ref));
+}
+
+/* => what both said. */
+static int del(uint32_t addr, unsigned len)
+{
+    int err = lpm_ref_del(ref, addr, len);
+    cr_assert_eq(lpm_del(t, addr, len), err);
+    cr_assert_eq(lpm_count(t), lpm_ref_count(ref));
+    return err;
+}
+
+/* -- adversarial prefixes ------------------------------------------------------------------------------------------- */
+
+#define POOL 64
+
+/* Nested in, equal to, beside or one bit off prefixes drawn before; lengths at the borders of the compiled levels. */
+static struct prefix4 draw(struct rng *r, struct prefix4 *pool)
+{
+    static const uint8_t border[] = {0, 1, 7, 8, 9, 13, 14, 15, 16, 19, 20, 21, 24, 25, 26, 27, 28, 30, 31, 32};
+    struct prefix4 p = pool[rng_below(r, POOL)];
+    switch (rng_below(r, 6)) {
+    case 0:
+        p.addr = (ip4)rng_u64(r);
+        break;
+    case 1: /* inner */
+        p.addr |= (ip4)rng_u64(r) & ~ip4_mask(p.len);
+        p.len = (uint8_t)(p.len + rng_below(r, 33u - p.len));
+        break;
+    case 2: /* outer */
+        p.len = (uint8_t)rng_below(r, p.len + 1u);
+        break;
+    case 3: /* one bit off */
+        p.addr ^= (ip4)1 << rng_below(r, 32);
+        break;
+    case 4: /* the neighbour */
+        p.addr += p.len ? (ip4)1 << (32 - p.len) : 0;
+        break;
+    default:
+        break;
+    }
+    if (rng_below(r, 2))
+        p.len = border[rng_below(r, sizeof border)];
+    if (rng_below(r, 40) == 0)
+        p.addr = rng_below(r, 2) ? 0 : UINT32_MAX;
+    p.addr &= ip4_mask(p.len);
+    return pool[rng_below(r, POOL)] = p;
+}
+
+/* Both sides of both borders of p, and a random address inside. */
+static void probes(struct rng *r, struct prefix4 p, uint32_t out[5])
+{
+    out[0] = p.addr - 1;
+    out[1] = p.addr;
+    out[2] = p.addr | ((ip4)rng_u64(r) & ~ip4_mask(p.len));
+    out[3] = prefix4_last(p);
+    out[4] = prefix4_last(p) + 1;
+}
+
+static void assert_same_at(const uint32_t *addr, size_t n)
+{
+    uint32_t got[512];
+    cr_assert_leq(n, 512);
+    lpm_lookup_bulk(t, addr, got, n);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t want = lpm_ref_lookup(ref, addr[i]);
+        cr_assert_eq(lpm_lookup(t, addr[i]), want, "%08x: %x, not %x", addr[i], lpm_lookup(t, addr[i]), want);
+        cr_assert_eq(got[i], want, "batch, %08x", addr[i]);
+    }
+}
+
+static void assert_same_in_all_variants(const uint32_t *addr, size_t n)
+{
+    enum lpm_variant usual = t->variant;
+    for (int v = LPM_WALK; v <= LPM_POPCNT; v++)
+        if (lpm_use(t, (enum lpm_variant)v))
+            assert_same_at(addr, n);
+    cr_assert(lpm_use(t, usual));
+}
+
+static void assert_same_around(struct rng *r, const struct prefix4 *pool)
+{
+    uint32_t addr[POOL * 5];
+    for (int i = 0; i < POOL; i++)
+        probes(r, pool[i], addr + (size_t)i * 5);
+    assert_same_in_all_variants(addr, POOL * 5);
+}
+
+/* -- borders ---------------------------------------------------------------------------------------------------------- */
+
+Test(lpm, empty)
+{
+    const uint32_t addr[] = {0, 1, IP4(10, 0, 0, 1), UINT32_MAX - 1, UINT32_MAX};
+    assert_same_in_all_variants(addr, 5);
+    cr_assert_eq(lpm_lookup(t, 0), LPM_MISS);
+    cr_assert_eq(lpm_del(t, 0, 0), -ENOENT);
+    cr_assert_eq(lpm_count(t), 0);
+    lpm_lookup_bulk(t, NULL, NULL, 0);
+}
+
+Test(lpm, bad_arguments)
+{
+    cr_assert_eq(lpm_add(t, 0, 33, 1), -EINVAL);
+    cr_assert_eq(lpm_add(t, 0, 256 + 8, 1), -EINVAL);
+    cr_assert_eq(lpm_add(t, 0, 8, LPM_MISS), -ERANGE);
+    cr_assert_eq(lpm_del(t, 0, 33), -ENOENT);
+    cr_assert_eq(lpm_ref_add(ref, 0, 33, 1), -EINVAL);
+    cr_assert_eq(lpm_ref_add(ref, 0, 8, LPM_MISS), -ERANGE);
+    cr_assert_eq(lpm_ref_del(ref, 0, 33), -ENOENT);
+    cr_assert_eq(lpm_count(t), 0);
+    cr_assert_eq(lpm_lookup(t, 0), LPM_MISS);
+}
+
+Test(lpm, default_and_host_routes)
+{
+    add(0, 0, 1);
+    cr_assert_eq(lpm_lookup(t, 0), 1);
+    cr_assert_eq(lpm_lookup(t, UINT32_MAX), 1);
+    add(IP4(10, 1, 2, 3), 32, 2);
+    add(0, 32, 3);
+    add(UINT32_MAX, 32, 4);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 1, 2, 2)), 1);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 1, 2, 3)), 2);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 1, 2, 4)), 1);
+    cr_assert_eq(lpm_lookup(t, 0), 3);
+    cr_assert_eq(lpm_lookup(t, 1), 1);
+    cr_assert_eq(lpm_lookup(t, UINT32_MAX), 4);
+    cr_assert_eq(lpm_lookup(t, UINT32_MAX - 1), 1);
+    cr_assert_eq(del(0, 0), 0);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 1, 2, 2)), LPM_MISS);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 1, 2, 3)), 2);
+    cr_assert_eq(del(0, 0), -ENOENT);
+}
+
+Test(lpm, bits_beyond_the_length_are_ignored)
+{
+    add(IP4(10, 255, 255, 255), 8, 5);
+    cr_assert_eq(lpm_count(t), 1);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 0, 0, 0)), 5);
+    cr_assert_eq(lpm_lookup(t, IP4(9, 255, 255, 255)), LPM_MISS);
+    add(IP4(10, 1, 1, 1), 8, 6);
+    cr_assert_eq(lpm_count(t), 1);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 0, 0, 0)), 6);
+    cr_assert_eq(del(IP4(10, 9, 9, 9), 8), 0);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 0, 0, 0)), LPM_MISS);
+}
+
+Test(lpm, any_next_hop_but_the_reserved_one)
+{
+    const uint32_t hops[] = {0, 1, 0x7fffffff, 0x80000000, 0x80000001, UINT32_MAX - 1};
+    for (uint32_t i = 0; i < 6; i++)
+        add(i << 24, 8, hops[i]);
+    for (uint32_t i = 0; i < 6; i++) {
+        cr_assert_eq(lpm_lookup(t, i << 24 | 7), hops[i]);
+        cr_assert_eq(lpm_ref_lookup(ref, i << 24 | 7), hops[i]);
+    }
+}
+
+Test(lpm, every_length_nested)
+{
+    const uint32_t host = IP4(10, 170, 85, 204);
+    uint32_t addr[33];
+    for (unsigned len = 0; len <= 32; len++)
+        addr[len] = len ? host ^ (uint32_t)1 << (32 - len) : host; /* covered down to len - 1 */
+    for (unsigned len = 0; len <= 32; len++) {
+        add(host, len, len);
+        assert_same_in_all_variants(addr, 33);
+        cr_assert_eq(lpm_lookup(t, host), len);
+    }
+    for (unsigned len = 1; len <= 32; len++)
+        cr_assert_eq(lpm_lookup(t, addr[len]), len - 1);
+    for (unsigned len = 0; len <= 32; len++) {
+        cr_assert_eq(lpm_lookup(t, host), 32);
+        cr_assert_eq(del(host, len), 0);
+        assert_same_in_all_variants(addr, 33);
+    }
+    cr_assert_eq(lpm_lookup(t, host), LPM_MISS);
+    cr_assert_eq(t->image.live, 0, "no node may be left");
+}
+
+Test(lpm, batches_of_every_small_size)
+{
+    uint32_t addr[200], hop[200];
+    for (uint32_t i = 0; i < 200; i++) {
+        addr[i] = IP4(10, 0, 0, 0) + i * 3;
+        if (i % 2)
+            add(addr[i], 32, i);
+    }
+    for (size_t n = 0; n < 200; n++) {
+        for (size_t i = 0; i < 200; i++)
+            hop[i] = 4711;
+        lpm_lookup_bulk(t, addr, hop, n);
+        for (size_t i = 0; i < 200; i++)
+            cr_assert_eq(hop[i], i >= n ? 4711 : i % 2 ? i : LPM_MISS);
+    }
+}
+
+/* -- properties ------------------------------------------------------------------------------------------------------- */
+
+static void random_change(struct rng *r, struct prefix4 *pool, unsigned add_percent, uint64_t hops)
+{
+    uint32_t addr[5];
+    struct prefix4 p = draw(r, pool);
+    if (rng_below(r, 100) < add_percent)
+        add(p.addr, p.len, (uint32_t)rng_below(r, hops));
+    else
+        del(p.addr, p.len);
+    probes(r, p, addr);
+    assert_same_at(addr, 5);
+}
+
+static void random_run(struct rng *r, int steps, unsigned add_percent, uint64_t hops)
+{
+    struct prefix4 pool[POOL] = {{0}};
+    for (int i = 0; i < steps; i++) {
+        random_change(r, pool, add_percent, hops);
+        if (i % 64 == 0)
+            assert_same_around(r, pool);
+    }
+    assert_same_around(r, pool);
+}
+
+Test(lpm, property_few_hops)
+{
+    struct rng r;
+    prop_seed(&r, "lpm few hops");
+    random_run(&r, 3000, 60, 3);
+    random_run(&r, 3000, 30, 3);
+}
+
+Test(lpm, property_many_hops)
+{
+    struct rng r;
+    prop_seed(&r, "lpm many hops");
+    random_run(&r, 3000, 80, UINT32_MAX);
+    random_run(&r, 3000, 20, UINT32_MAX);
+}
+
+/* The trie against what the words say: the longest of all prefixes that cover the address. */
+Test(lpm, property_reference_against_linear_scan)
+{
+    struct rng r;
+    struct prefix4 pool[POOL] = {{0}}, list[200];
+    uint32_t hop[200], addr[5];
+    prop_seed(&r, "lpm linear");
+    for (size_t n = 0; n < 200; n++) {
+        list[n] = draw(&r, pool);
+        hop[n] = (uint32_t)n;
+        add(list[n].addr, list[n].len, hop[n]);
+        probes(&r, list[rng_below(&r, n + 1)], addr);
+        for (int k = 0; k < 5; k++) {
+            size_t best = SIZE_MAX;
+            for (size_t i = 0; i <= n; i++)
+                if (prefix4_has(list[i], addr[k]) && (best == SIZE_MAX || list[i].len >= list[best].len))
+                    best = i;
+            cr_assert_eq(lpm_ref_lookup(ref, addr[k]), best == SIZE_MAX ? LPM_MISS : hop[best]);
+            cr_assert_eq(lpm_lookup(t, addr[k]), best == SIZE_MAX ? LPM_MISS : hop[best]);
+        }
+    }
+}
+
+static uint32_t hop_of(struct rng *r)
+{
+    return (uint32_t)rng_below(r, 20);
+}
+
+/* However a table came about, equal routes give the same nodes; lpm_build is one of the ways. */
+Test(lpm, property_image_depends_on_routes_alone)
+{
+    struct rng r;
+    struct prefix4 pool[POOL] = {{0}};
+    struct lpm_route routes[1500];
+    size_t n = 0;
+    prop_seed(&r, "lpm image");
+    for (int i = 0; i < 1500; i++) {
+        struct prefix4 p = draw(&r, pool);
+        routes[n++] = (struct lpm_route){.addr = p.addr, .len = p.len, .nexthop = hop_of(&r)};
+        add(p.addr, p.len, routes[n - 1].nexthop);
+    }
+    struct lpm *built;
+    cr_assert_eq(lpm_build(&built, routes, n), 0);
+    for (int i = 0; i < 500; i++) {
+        struct prefix4 p = draw(&r, pool);
+        if (lpm_ref_lookup(ref, p.addr) == LPM_MISS || p.len == 0)
+            continue;
+        uint32_t probe[1] = {p.addr};
+        if (del(p.addr, p.len) == 0) {
+            assert_same_at(probe, 1);
+            cr_assert_eq(lpm_del(built, p.addr, p.len), 0);
+        }
+    }
+    cr_assert_eq(lpm_count(built), lpm_count(t));
+    cr_assert_eq(built->image.root_bits, t->image.root_bits);
+    cr_assert_eq(built->image.live, t->image.live);
+    lpm_free(t);
+    t = built;
+    assert_same_around(&r, pool);
+    size_t live = t->image.live;
+    lpm_image_rebuild(&t->image, &t->rib);
+    cr_assert_eq(t->image.live, live);
+    assert_same_around(&r, pool);
+}
+
+Test(lpm, build_errors)
+{
+    const struct lpm_route long_len[] = {{0, 1, 8}, {0, 1, 33}}, miss[] = {{0, LPM_MISS, 8}};
+    struct lpm *out = NULL;
+    struct lpm_ref *out_ref = NULL;
+    cr_assert_eq(lpm_build(&out, long_len, 2), -EINVAL);
+    cr_assert_eq(lpm_build(&out, miss, 1), -ERANGE);
+    cr_assert_eq(lpm_ref_build(&out_ref, long_len, 2), -EINVAL);
+    cr_assert_null(out);
+    cr_assert_null(out_ref);
+    for (size_t k = 0;; k++) {
+        mem_fail_after(k);
+        int err = lpm_build(&out, long_len, 1);
+        mem_fail_after(MEM_NEVER_FAIL);
+        if (!err)
+            break;
+        cr_assert_eq(err, -ENOMEM);
+        cr_assert_null(out);
+        cr_assert_lt(k, 100);
+    }
+    cr_assert_eq(lpm_lookup(out, 5), 1);
+    lpm_free(out);
+}
+
+/* Past both growths of the root, every address around every route, then down to nothing. */
+Test(lpm, large_table)
+{
+    struct rng r;
+    uint32_t addr[512];
+    const uint32_t n = 12000;
+    prop_seed(&r, "lpm large");
+    for (uint32_t i = 0; i < n; i++)
+        add(IP4(10, 0, 0, 0) + i * 256 + (i & 255), i % 7 ? 32 : 24, i);
+    add(0, 0, 1);
+    add(IP4(10, 0, 0, 0), 8, 2);
+    cr_assert_eq(t->image.root_bits, 18);
+    for (uint32_t i = 0; i < n; i += 100) {
+        for (uint32_t k = 0; k < 500; k++)
+            addr[k] = IP4(10, 0, 0, 0) + (i + k / 5) * 256 + ((i + k / 5) & 255) + k % 5 - 2;
+        assert_same_in_all_variants(addr, 500);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        cr_assert_eq(del(IP4(10, 0, 0, 0) + i * 256 + (i & 255), i % 7 ? 32 : 24), 0);
+    cr_assert_eq(t->image.live, 0);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 1, 1, 1)), 2);
+    cr_assert_eq(lpm_lookup(t, IP4(11, 1, 1, 1)), 1);
+}
+
+/* -- memory ----------------------------------------------------------------------------------------------------------- */
+
+/* => the i-th of 2^22 different prefixes, scattered over 10.0.0.0/8. */
+static struct prefix4 scattered(uint32_t i)
+{
+    uint8_t len = (uint8_t)(24 + i % 9);
+    return (struct prefix4){(IP4(10, 0, 0, 0) | (i * 2654435761u & 0x3fffffu) << 2) & ip4_mask(len), len};
+}
+
+Test(lpm, churn_keeps_memory_flat)
+{
+    const uint32_t window = 2000, n = 60000;
+    size_t settled = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct prefix4 in = scattered(i), out = scattered(i - window);
+        add(in.addr, in.len, i);
+        if (i >= window)
+            del(out.addr, out.len);
+        if (i == n / 3)
+            settled = lpm_bytes(t);
+    }
+    cr_assert_leq(lpm_count(t), window);
+    cr_assert_leq(lpm_bytes(t), settled);
+    for (uint32_t i = n - 2 * window; i < n; i++) {
+        struct prefix4 p = scattered(i);
+        cr_assert_eq(lpm_lookup(t, p.addr), lpm_ref_lookup(ref, p.addr));
+    }
+    cr_assert_eq(mem_live_bytes(), lpm_bytes(t) + lpm_ref_bytes(ref));
+}
+
+/* Give back all spare room, so that the next change needs memory. */
+static void trim(void)
+{
+    struct lpm_image *m = &t->image;
+    struct lpm_rib *rib = &t->rib;
+    m->pool = mem_resize(m->pool, m->cap * sizeof *m->pool, m->used * sizeof *m->pool);
+    m->cap = m->used;
+    rib->node = mem_resize(rib->node, rib->cap * sizeof *rib->node, rib->used * sizeof *rib->node);
+    rib->cap = rib->used;
+}
+
+static void fill(struct rng *r, struct prefix4 *pool, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct prefix4 p = draw(r, pool);
+        add(p.addr, p.len, hop_of(r));
+    }
+}
+
+/* Let the k-th allocation of one change fail, for each k, at each of many states of the table. */
+Test(lpm, failing_allocation_changes_no_answer)
+{
+    struct rng r;
+    struct prefix4 pool[POOL] = {{0}};
+    size_t failures = 0, walked = 0;
+    prop_seed(&r, "lpm failing");
+    for (int round = 0; round < 400; round++) {
+        fill(&r, pool, 3);
+        struct prefix4 p = draw(&r, pool);
+        uint32_t hop = 1000 + (uint32_t)round;
+        trim();
+        for (size_t k = 0;; k++) {
+            mem_fail_after(k);
+            int err = lpm_add(t, p.addr, p.len, hop);
+            mem_fail_after(MEM_NEVER_FAIL);
+            if (!err)
+                break;
+            cr_assert_eq(err, -ENOMEM);
+            cr_assert_lt(k, 100);
+            failures++;
+            walked += t->image.broken;
+            cr_assert_eq(lpm_count(t), lpm_ref_count(ref));
+            assert_same_around(&r, pool);
+        }
+        cr_assert_eq(lpm_ref_add(ref, p.addr, p.len, hop), 0);
+        cr_assert_not(t->image.broken);
+        assert_same_around(&r, pool);
+    }
+    cr_assert_gt(failures, 100);
+    cr_assert_gt(walked, 20, "no failure hit the compiler");
+}
+
+Test(lpm, removal_succeeds_without_memory)
+{
+    struct rng r;
+    struct prefix4 pool[POOL] = {{0}};
+    prop_seed(&r, "lpm removal");
+    fill(&r, pool, 3000);
+    trim();
+    mem_fail_after(0);
+    for (int i = 0; i < 20000 && lpm_count(t); i++) {
+        struct prefix4 p = draw(&r, pool);
+        del(p.addr, p.len);
+        if (i % 500 == 0)
+            assert_same_around(&r, pool);
+    }
+    mem_fail_after(MEM_NEVER_FAIL);
+    assert_same_around(&r, pool);
+    add(0, 0, 9);
+    cr_assert_not(t->image.broken, "the next change with memory mends the image");
+    assert_same_around(&r, pool);
+}
+
+/* Routes that all say the same compile to nothing; without the widest, the others need nodes. */
+Test(lpm, removal_that_needs_memory_answers_from_the_routes)
+{
+    uint32_t addr[320];
+    add(IP4(10, 0, 0, 0), 24, 1);
+    for (uint32_t i = 1; i < 256; i += 2)
+        add(IP4(10, 0, 0, 0) + i, 32, 1);
+    for (uint32_t i = 0; i < 320; i++)
+        addr[i] = IP4(9, 255, 255, 224) + i;
+    trim();
+    mem_fail_after(0);
+    cr_assert_eq(del(IP4(10, 0, 0, 0), 24), 0);
+    cr_assert(t->image.broken);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 0, 0, 0)), LPM_MISS);
+    cr_assert_eq(lpm_lookup(t, IP4(10, 0, 0, 1)), 1);
+    assert_same_at(addr, 320);
+    cr_assert_eq(lpm_add(t, IP4(11, 0, 0, 0), 8, 1), -ENOMEM);
+    assert_same_at(addr, 320);
+    cr_assert_eq(del(IP4(10, 0, 0, 5), 32), 0);
+    assert_same_at(addr, 320);
+    mem_fail_after(MEM_NEVER_FAIL);
+    add(IP4(11, 0, 0, 0), 8, 1);
+    cr_assert_not(t->image.broken);
+    assert_same_in_all_variants(addr, 320);
+}
+
+Test(lpm, new_fails_without_memory)
+{
+    for (size_t k = 0;; k++) {
+        mem_fail_after(k);
+        struct lpm *x = lpm_new();
+        mem_fail_after(MEM_NEVER_FAIL);
+        if (x) {
+            cr_assert_gt(k, 4);
+            lpm_free(x);
+            break;
+        }
+    }
+    mem_fail_after(0);
+    cr_assert_null(lpm_ref_new());
+    cr_assert_eq(lpm_ref_add(ref, IP4(1, 2, 3, 4), 32, 1), -ENOMEM);
+    mem_fail_after(20);
+    cr_assert_eq(lpm_ref_add(ref, IP4(1, 2, 3, 4), 32, 1), -ENOMEM);
+    cr_assert_eq(lpm_ref_lookup(ref, IP4(1, 2, 3, 4)), LPM_MISS);
+    size_t empty = lpm_ref_bytes(ref);
+    mem_fail_after(MEM_NEVER_FAIL);
+    cr_assert_eq(lpm_ref_add(ref, IP4(1, 2, 3, 4), 32, 1), 0);
+    cr_assert_eq(lpm_ref_del(ref, IP4(1, 2, 3, 4), 32), 0);
+    cr_assert_eq(lpm_ref_bytes(ref), empty, "a failed or undone addition leaves no nodes");
+}
