@@ -25,13 +25,13 @@ struct address_prior {
  * Order (scenario contract): fixed addresses first (those of the model and of prior; prior NULL: none), then gateway
  * instances in GatewaySubnet, NICs, internal load-balancer frontends, private link service NAT addresses and private
  * endpoints, each in file order. A private endpoint ends with one entry per member of its resource (types.h), in member
- * order, entries without memberName taking the open members; a private link service without natIPs gets one. Then public
- * addresses: services out of their type's tag for their region (types without a tag: TEST-NET-1, 192.0.2.0/24), public
- * IP resources and default outbound addresses out of AzureCloud.<region>.
+ * order; a private link service without natIPs gets one. Then public addresses: services out of their type's tag for their
+ * region, else of the whole tag (generic types: TEST-NET-1, 192.0.2.0/24); public IP resources and default outbound
+ * addresses out of AzureCloud.<region>, else AzureCloud (no such tag: the benchmark block, 198.18.0.0/15).
  *
  * Every address chosen here is marked `allocated`, is used once, and is the same for the same model on every machine.
- * Errors with place (the resource) go to d: a subnet that has run out of addresses, an unknown memberName; what could not
- * be given stays 0. Resources whose references are broken (NULL) are skipped. Reads m->tags. Memory from m->arena. */
+ * Errors with place go to d: a subnet that has run out of addresses, a memberName that is unknown, missing or there twice;
+ * what could not be given stays 0. Resources whose references are broken (NULL) are skipped. Reads m->tags. Memory from m->arena. */
 void address_assign(struct model *m, const struct address_prior *prior, struct diag *d);
 
 /* => the public address under which a NIC without another way out reaches the Internet (O-06), whether or not it uses
@@ -41,6 +41,9 @@ ip4 address_default_outbound(const struct model *m, const struct nic *nic);
 /* => whether ip is in one of the subnet's prefixes; whether it is there and a resource may have it. */
 bool address_in_subnet(const struct subnet *s, ip4 ip);
 bool address_usable(const struct subnet *s, ip4 ip);
+
+/* => the network's subnet for gateways, by its fixed name; NULL: it has none, or v is NULL. */
+struct subnet *address_gateway_subnet(const struct vnet *v);
 
 /* => how many resource addresses a prefix has: 2^(32-len) - 5, 0 where that is negative. */
 uint64_t address_capacity(struct prefix4 p);
