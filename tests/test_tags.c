@@ -57,7 +57,7 @@ static void check_sound(const struct tagset *s)
     }
 }
 
-/* -- built-in subset ------------------------------------------------------------------------------------- */
+/* -- built-in subset ----------------------------------------------------------------------------------- */
 
 Test(tags, builtin_is_sound)
 {
@@ -197,8 +197,7 @@ Test(tags, computed_tags_are_known_and_in_no_set)
     arena_free(a);
 }
 
-/* -- coverage against the oracle ---------------------------------------------------------------------------
- */
+/* -- coverage against the oracle ----------------------------------------------------------------------- */
 
 /* Prefixes that nest, touch and repeat, near a few bases including both ends of the address space. */
 static struct prefix4 near_prefix(struct rng *r)
@@ -253,8 +252,7 @@ Test(tags, whole_space_and_nothing)
     arena_free(a);
 }
 
-/* -- reading files -----------------------------------------------------------------------------------------
- */
+/* -- reading files ------------------------------------------------------------------------------------- */
 
 #define GOOD                                                                                                 \
     "{\"changeNumber\": 7, \"cloud\": \"Public\", \"values\": [\n"                                           \

@@ -79,7 +79,7 @@ static bool read_file(const struct load *l, struct bytes *b)
     return true;
 }
 
-/* -- xz ------------------------------------------------------------------------------------------------- */
+/* -- xz ------------------------------------------------------------------------------------------------ */
 
 static bool is_xz(const char *path, const struct bytes *b)
 {
@@ -120,7 +120,7 @@ static bool unxz(const struct load *l, const struct bytes *in, struct bytes *out
     return rc == LZMA_STREAM_END || fail(l, ": %s", xz_message(rc));
 }
 
-/* -- JSON ----------------------------------------------------------------------------------------------- */
+/* -- JSON ---------------------------------------------------------------------------------------------- */
 
 static bool read_features(const struct load *l, const char *tag, const json_t *list, unsigned *out)
 {
