@@ -351,6 +351,8 @@ Test(types, derived_names)
         {"Microsoft.Insights/privateLinkScopes", "westeurope", NULL, ""},
         {"Contoso.Things/things", "westeurope", NULL, ""},
     };
+    cr_assert_str_eq(names(row[2].type, "westeurope", "West Europe"), names(row[2].type, "westeurope", NULL),
+                     "a replica at home adds no name");
     for (size_t i = 0; i < COUNT(row); i++)
         cr_assert_str_eq(names(row[i].type, row[i].location, row[i].replica), row[i].names, "%s",
                          row[i].type);

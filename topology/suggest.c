@@ -58,7 +58,7 @@ void suggest_offer(struct suggest *s, const char *candidate)
     if ((n < m ? m - n : n - m) > most)
         return;
     unsigned d = suggest_distance(s->word, candidate);
-    if (d > most || d >= (n < m ? m : n) || (s->best && d >= s->distance))
+    if (d > most || (s->best && d >= s->distance))
         return;
     s->best = candidate;
     s->distance = d;

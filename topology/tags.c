@@ -20,7 +20,7 @@
  * prefixes are kept as text.
  *
  * References: "Azure service tags overview"; "What is IP address 168.63.129.16?"; "Azure Instance Metadata
- * Service"; the addresses of AzurePlatformLKM from "Required FQDNs and endpoints for Azure Virtual Desktop"
+ * Service"; the addresses of AzurePlatformLKM from "Use Azure Firewall to protect Azure Virtual Desktop"
  * (azkms, kms). */
 #include "topology/tags.h"
 
