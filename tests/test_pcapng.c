@@ -32,6 +32,14 @@ static void teardown(void)
     tmp_remove(&tmp);
 }
 
+/* Skip a test, whose teardown would not run, and say so in the words that tests/run.sh counts. */
+static void skip(const char *test, const char *why)
+{
+    teardown();
+    fprintf(stderr, "%s was skipped: %s\n", test, why);
+    cr_skip_test("%s", why);
+}
+
 TestSuite(pcapng, .init = setup, .fini = teardown);
 
 /* Ethernet, IPv4 10.0.1.4 -> 10.0.2.5, UDP 5000 -> 5001, one byte of payload; IPv4 checksum right, UDP's
@@ -584,15 +592,15 @@ Test(pcapng, random_files_are_well_formed_and_repeatable)
 
 #define TSHARK "tshark -o nameres.network_name:TRUE -o nameres.use_external_name_resolver:FALSE "
 
-static void need_tshark(void)
+static void need_tshark(const char *test)
 {
     if (!program_exists("tshark"))
-        cr_skip_test("tshark is not installed");
+        skip(test, "tshark is not installed");
 }
 
 Test(pcapng, tshark_sees_what_was_written)
 {
-    need_tshark();
+    need_tshark("pcapng::tshark_sees_what_was_written");
     static const char *const comments[] = {"outbound rule DenyAll of clients-nsg: drop",
                                            "gr\xc3\xbc\xc3\x9f"};
     struct pcapng *p = must_open(path);
@@ -624,7 +632,7 @@ Test(pcapng, tshark_sees_what_was_written)
 
 Test(pcapng, tshark_takes_odd_and_random_files)
 {
-    need_tshark();
+    need_tshark("pcapng::tshark_takes_odd_and_random_files");
     int rc;
     cr_assert_eq(pcapng_close(open_one()), 0);
     char *out = command_output(&rc, TSHARK "-r '%s' 2>'%s/stderr'", path, tmp.dir);
@@ -643,7 +651,7 @@ Test(pcapng, tshark_takes_odd_and_random_files)
 Test(pcapng, capinfos_reports_the_program)
 {
     if (!program_exists("capinfos"))
-        cr_skip_test("capinfos is not installed");
+        skip("pcapng::capinfos_reports_the_program", "capinfos is not installed");
     struct pcapng *p = open_one();
     int rc;
     packet(p);
