@@ -23,7 +23,7 @@ OPT_release := -O2 -g
 OPT_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 OPT_cov     := -O0 -g --coverage
 OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-               -Wno-unknown-warning-option -Wno-gnu-zero-variadic-macro-arguments
+               -Wno-implicit-fallthrough -Wno-unknown-warning-option -Wno-gnu-zero-variadic-macro-arguments
 ifeq ($(MODE),fuzz)
 CC := clang
 endif

@@ -69,10 +69,16 @@ void packet_put(struct packet_pool *pool, struct packet *p);
 /* Parse a frame. => 0; -EBADMSG: truncated; -EINVAL: impossible field; -EPROTONOSUPPORT: not IPv4 (ethertype is set).
  * Checksums are not verified here (packet_checksums_ok). */
 int packet_parse(const uint8_t *data, size_t len, struct packet_info *out);
-/* => whether IP, and TCP/UDP/ICMP of unfragmented packets, carry right checksums. */
+/* => whether IP, and TCP/UDP/ICMP of unfragmented packets, carry right checksums. True for what is not IPv4. */
 bool packet_checksums_ok(const uint8_t *data, size_t len);
+/* The datagram quoted in an ICMP error (unreachable, time exceeded), which info describes: offsets count from data as
+ * well; sport and dport are there though the quote may end behind them. => as packet_parse; -EPROTONOSUPPORT: no error. */
+int packet_parse_inner(const uint8_t *data, const struct packet_info *info, struct packet_info *inner);
+/* => offset of the value of a TCP option of that kind and total length; 0: the segment has none. */
+uint32_t packet_tcp_option(const uint8_t *data, const struct packet_info *info, uint8_t kind, uint8_t len);
 
-/* Builders: a whole frame with right lengths and checksums. payload may be NULL with len 0. NULL: out of memory. */
+/* Builders: a whole frame with right lengths and checksums. payload may be NULL with len 0. meta holds the ports (echo:
+ * the identifier), the rest is the caller's. NULL: out of memory, or longer than an IP datagram can be. */
 struct ip_fields {
     ip4 src, dst;
     uint8_t ttl, tos;
@@ -107,12 +113,18 @@ struct arp_info {
 int packet_parse_arp(const uint8_t *data, size_t len, struct arp_info *out);
 
 /* Rewrites with incremental checksums (RFC 1624), in place; p must have parsed as info says. Fragments but the first
- * keep their transport bytes. UDP checksum 0 stays 0. */
+ * keep their transport bytes. UDP checksum 0 stays 0. info and the ports in meta follow (an echo's identifier is both
+ * of its ports). */
 void packet_set_src(struct packet *p, struct packet_info *info, ip4 src, uint16_t sport);
 void packet_set_dst(struct packet *p, struct packet_info *info, ip4 dst, uint16_t dport);
 /* Decrement the TTL. => the new value; 0: the packet must be dropped. */
 uint8_t packet_dec_ttl(struct packet *p, struct packet_info *info);
 void packet_set_eth(struct packet *p, const uint8_t src[6], const uint8_t dst[6]);
+/* The same inside the datagram that an ICMP error quotes (packet_parse_inner). */
+void packet_set_inner_src(struct packet *p, const struct packet_info *info, struct packet_info *inner, ip4 src,
+                          uint16_t sport);
+void packet_set_inner_dst(struct packet *p, const struct packet_info *info, struct packet_info *inner, ip4 dst,
+                          uint16_t dport);
 /* Lower the MSS option of a SYN to at most mss (M-02). */
 void packet_clamp_mss(struct packet *p, struct packet_info *info, uint16_t mss);
 
