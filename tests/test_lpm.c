@@ -223,7 +223,7 @@ Test(lpm, batches_of_every_small_size)
         if (i % 2)
             add(addr[i], 32, i);
     }
-    for (size_t n = 0; n < 200; n++) {
+    for (size_t n = 0; n <= 200; n++) {
         for (size_t i = 0; i < 200; i++)
             hop[i] = 4711;
         lpm_lookup_bulk(t, addr, hop, n);
