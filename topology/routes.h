@@ -1,8 +1,8 @@
-/* routes.h - effective routes of a subnet: the rows that Azure shows, which of them wins for an address, and why the others
- * do not. Rules: sections 2 (Y) and 3 (R) of topology/RULES.md. Design essay: routes.c.
+/* routes.h - effective routes of a subnet: the rows that Azure shows, which of them wins for an address, and
+ * why the others do not. Rules: sections 2 (Y) and 3 (R) of topology/RULES.md. Design essay: routes.c.
  *
- * All NICs of a subnet share one table. Addresses in host order; memory from the arena given, which must outlive the table;
- * the model is borrowed and must outlive it too. Nothing here fails. */
+ * All NICs of a subnet share one table. Addresses in host order; memory from the arena given, which must
+ * outlive the table; the model is borrowed and must outlive it too. Nothing here fails. */
 #ifndef VNETSIM_TOPOLOGY_ROUTES_H
 #define VNETSIM_TOPOLOGY_ROUTES_H
 
@@ -17,29 +17,30 @@ enum route_state { ROUTE_ACTIVE, ROUTE_INVALID };
 
 struct eff_route;
 
-struct route_loss { /* why one prefix of a row never wins as that row's */
-    const struct eff_route *to; /* the row with the same prefix that does; NULL: nobody in its place */
-    const char *why;
+struct route_loss {             /* why one prefix of a row never wins as that row's */
+    const struct eff_route *to; /* same prefix; or the user route that invalidates an endpoint row */
+    const char *why;            /* NULL: the prefix is alive */
 };
 
 struct eff_route {
     uint32_t index; /* position in eff_table.row */
     enum route_source source;
-    enum route_state state; /* Invalid: every prefix of the row lost */
+    enum route_state state;       /* Invalid: every prefix of the row lost */
     const struct prefix4 *prefix; /* by address, then length */
     size_t n_prefix;
-    const char *tag; /* User row: the service tag it names; service-endpoint row: the service's tag; or NULL */
-    enum nexthop_type type;  /* effective: None where the next hop is down, missing or not allowed */
-    enum nexthop_type asked; /* as configured; otherwise as type */
-    ip4 next_hop[ROUTE_HOPS_MAX]; /* as shown: appliance (kept where type is None), gateway instances (Y-11) */
+    const char *tag;              /* User: the service tag it names; service endpoint: its tag; or NULL */
+    enum nexthop_type type;       /* effective: None where the next hop does not work */
+    enum nexthop_type asked;      /* as configured; otherwise as type */
+    ip4 next_hop[ROUTE_HOPS_MAX]; /* as shown: appliance (kept where None), gateway instances (Y-11) */
     size_t n_next_hop;
-    const char *name; /* of the user route; or NULL */
+    const char *name;          /* of the user route; or NULL */
     const struct route *route; /* the user route; or NULL */
 
-    /* Where it leads; each NULL where it does not apply. */
-    const struct vnet *remote; /* the peer that the row leads into: peering rows, endpoints, gateways and appliances there */
-    const struct peering *peering; /* and the own link to it */
-    const struct private_endpoint *endpoint; /* InterfaceEndpoint rows; slices that deliver to one (see slice_of) */
+    /* Where it leads; each NULL where it does not apply. Rows into a peer (its space, its endpoints, its
+     * gateway, an appliance there) have the peer and the own link to it. */
+    const struct vnet *remote;
+    const struct peering *peering;
+    const struct private_endpoint *endpoint; /* InterfaceEndpoint rows; slices that deliver (see slice_of) */
     const struct pe_ip *endpoint_ip;
     const struct gateway *gateway; /* gateway rows, and User rows to VirtualNetworkGateway */
     const struct onprem *onprem;   /* gateway rows: whose prefix */
@@ -47,16 +48,17 @@ struct eff_route {
     const struct nic *appliance; /* VirtualAppliance: who has the address, here or in a peer */
     const struct lb_frontend *appliance_lb;
 
-    enum reason drop; /* what a packet that takes this row dies of; REASON_NONE: it is carried. RouteNone (None),
-                         NoPeering (P-03, Y-19), EndpointRouteInvalid (R-13) */
-    const char *why;  /* Invalid: why it lost, naming the winner and the rule; dropping: why; or NULL */
-    const struct eff_route *lost_to; /* Invalid: the winner, or NULL */
-    const struct route_loss *loss;   /* NULL, or one for each prefix; entries with why NULL are alive */
+    /* What a packet that takes this row dies of; REASON_NONE: it is carried. RouteNone (type None), NoPeering
+     * (P-03, Y-19), EndpointRouteInvalid (slices, R-13). */
+    enum reason drop;
+    const char *why; /* Invalid: why it lost, naming winner and rule; dropping: why; or NULL */
+    const struct eff_route *lost_to; /* Invalid: the winner of its first prefix; else NULL */
+    struct route_loss *loss;         /* NULL, or one for each prefix */
     struct origin origin;            /* the scenario line that the row comes from */
 
-    /* A slice is a copy of another row for one endpoint address, made where an endpoint's /32 is Invalid and a VnetLocal
-     * or peering row holds its address: it either leads to the endpoint (endpoint set) or drops (R-13). It is not shown;
-     * slice_of is the shown row. NULL for shown rows. */
+    /* A slice is a copy of another row for one endpoint address, made where an endpoint's /32 is Invalid and
+     * a VnetLocal or peering row holds its address: it leads to the endpoint (endpoint set) or drops (R-13).
+     * It is not shown; slice_of is the shown row. NULL for shown rows. */
     const struct eff_route *slice_of;
 };
 
@@ -67,13 +69,16 @@ struct eff_table {
     size_t n, n_all;
 };
 
-/* => the table of a subnet (a GatewaySubnet has one too), or of a network without regard to subnets (view.subnet NULL). */
+/* => the table of a subnet (a GatewaySubnet has one too), or of a network without regard to subnets
+ * (view.subnet NULL). */
 const struct eff_table *routes_effective(struct arena *a, const struct model *m, const struct subnet *s);
 const struct eff_table *routes_effective_view(struct arena *a, const struct model *m, struct route_view v);
 
-/* The row that a packet to dst takes: the algorithm of RULES.md 3.1 over all rows, straightforward and slow; the oracle.
- * => the row, never NULL where a 0/0 row lives (always, in tables made here); NULL otherwise. *matched (or NULL) gets the
- * prefix by which it was found, as results show it. Platform addresses (R-26) are the caller's business. */
+/* The row that a packet to dst takes: the algorithm of RULES.md 3.1 over all rows, straightforward and slow;
+ * the oracle.
+ * => the row, never NULL where a 0/0 row lives (always, in tables made here); NULL otherwise. *matched (or
+ * NULL) gets the prefix by which it was found, as results show it. Platform addresses (R-26) are the caller's
+ * business. */
 const struct eff_route *routes_select(const struct eff_table *t, ip4 dst, struct prefix4 *matched);
 
 /* Every shown row that holds dst, best first, with the prefix that holds it and what it won or lost by. */
@@ -85,8 +90,9 @@ struct route_candidate {
 };
 size_t routes_candidates(struct arena *a, const struct eff_table *t, ip4 dst, struct route_candidate **out);
 
-/* The table for a plain longest-prefix structure: pure longest match over the entries gives, for every address, the row that
- * routes_select gives, and its matched prefix. => the number of entries, sorted by prefix, no prefix twice. */
+/* The table for a plain longest-prefix structure: pure longest match over the entries gives, for every
+ * address, the row that routes_select gives, and its matched prefix. => the number of entries, sorted by
+ * prefix, no prefix twice. */
 struct route_entry {
     struct prefix4 prefix;  /* key */
     uint32_t row;           /* index into eff_table.row */
@@ -99,8 +105,8 @@ const char *route_source_word(enum route_source s);
 const char *route_state_word(enum route_state s);
 const char *nexthop_type_word(enum nexthop_type t);
 
-/* Print as `az network nic show-effective-route-table` does: -o table (F-02) and -o json (F-01; one line per gateway
- * instance, Y-11). => 0, or a negative errno when writing failed. */
+/* Print as `az network nic show-effective-route-table` does: -o table (F-02) and -o json (F-01; one line per
+ * gateway instance, Y-11). => 0, or a negative errno when writing failed. */
 int routes_print_table(FILE *to, const struct eff_table *t);
 int routes_print_json(FILE *to, const struct eff_table *t);
 

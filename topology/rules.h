@@ -1,5 +1,6 @@
-/* rules.h - effective security rules: what a network security group means at one place, in evaluation order, with every
- * tag and group written out as prefixes. Rules: section 7 (G) of topology/RULES.md. Design essay: rules.c.
+/* rules.h - effective security rules: what a network security group means at one place, in evaluation order,
+ * with every tag and group written out as prefixes. Rules: section 7 (G) of topology/RULES.md. Design essay:
+ * rules.c.
  *
  * Memory from the arena given; the model is borrowed. Nothing here fails. */
 #ifndef VNETSIM_TOPOLOGY_RULES_H
@@ -21,8 +22,8 @@ enum default_rule {
 };
 
 struct eff_side { /* one end of a rule; matches if any prefix and any port range match (G-17) */
-    bool any;               /* '*': every address; set is then 0.0.0.0/0 */
-    struct prefix_set set;  /* normal form; empty where a tag or group has no members: the rule never matches */
+    bool any;     /* '*': every address; set is then 0.0.0.0/0 */
+    struct prefix_set set; /* empty where a tag or group has no members: the rule never matches */
     const char *const *text; /* as written: prefixes, tags; groups by name */
     size_t n_text;
     const struct port_match *port; /* at least one */
@@ -30,7 +31,7 @@ struct eff_side { /* one end of a rule; matches if any prefix and any port range
 };
 
 struct eff_rule {
-    uint32_t index; /* position in evaluation order: priority, then file order */
+    uint32_t index;   /* position in evaluation order: priority, then file order */
     const char *name; /* bare: storage, DenyAllOutBound */
     enum default_rule which;
     const struct nsg *nsg;
@@ -53,20 +54,23 @@ struct eff_rules { /* one group at one place in one direction */
 };
 
 /* => the rules of a group in evaluation order, the defaults last; n is never 0. */
-const struct eff_rules *rules_effective(struct arena *a, const struct model *m, const struct nsg *nsg, struct route_view v,
-                                        enum direction d);
+const struct eff_rules *rules_effective(struct arena *a, const struct model *m, const struct nsg *nsg,
+                                        struct route_view v, enum direction d);
 
-/* The first rule that matches (G-01): linear, the reference. proto: IP protocol number; ports 0 where it has none (a rule
- * that asks for ports then matches only with the full range). => never NULL: DenyAll* ends the list. */
+/* The first rule that matches (G-01): linear, the reference. proto: IP protocol number; ports 0 where it has
+ * none (a rule that asks for ports then matches only with the full range). => never NULL: DenyAll* ends the
+ * list. */
 const struct eff_rule *rules_match(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport, ip4 dst,
                                    uint16_t dport);
 
-/* Platform traffic (DHCP, DNS, metadata, probes) passes by all rules but those that name its tag (G-14, N-17).
+/* Platform traffic (DHCP, DNS, metadata, probes) passes by all rules but those that name its tag (G-14,
+ * N-17).
  * => whether either end of the rule names AzurePlatformDNS, AzurePlatformIMDS or AzurePlatformLKM. */
 enum platform_tag { PLATFORM_DNS, PLATFORM_IMDS, PLATFORM_LKM };
 bool rules_touch_platform(const struct eff_rule *r, enum platform_tag which);
 
-/* All groups that a NIC's packets meet: inbound subnet then NIC, outbound NIC then subnet (G-03); missing ones left out. */
+/* All groups that a NIC's packets meet: inbound subnet then NIC, outbound NIC then subnet (G-03); missing
+ * ones left out. */
 struct nic_rules {
     const struct nic *nic;
     const struct eff_rules *at[4];
@@ -74,8 +78,8 @@ struct nic_rules {
 };
 const struct nic_rules *rules_of_nic(struct arena *a, const struct model *m, const struct nic *nic);
 
-/* Print as `az network nic list-effective-nsg` does (F-11), or as a table in evaluation order with the place of each
- * definition. => 0, or a negative errno when writing failed. */
+/* Print as `az network nic list-effective-nsg` does (F-11), or as a table in evaluation order with the place
+ * of each definition. => 0, or a negative errno when writing failed. */
 int rules_print_json(FILE *to, const struct nic_rules *r);
 int rules_print_table(FILE *to, const struct nic_rules *r);
 
