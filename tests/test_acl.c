@@ -338,6 +338,26 @@ Test(acl, thousands_of_rules)
     free(rules);
 }
 
+/* Every word of every row says "maybe": even rules fit the source, odd ones the destination, one rule fits both. */
+Test(acl, candidates_that_do_not_match)
+{
+    enum { N = 4500 };
+    static struct acl_rule rules[N];
+    const struct prefix4 host[] = {{IP4(10, 0, 0, 4), 32}, {IP4(10, 0, 0, 5), 32}};
+    const struct acl_key key = {host[0].addr, host[0].addr, 1, 1, TCP};
+    for (uint32_t i = 0; i < N; i++)
+        rules[i] = (struct acl_rule){.src = &host[i % 2], .n_src = 1, .dst = &host[1 - i % 2], .n_dst = 1, .id = i};
+    assert_miss(rules, N, key);
+    for (uint32_t i = 1; i < N; i += 487) {
+        const struct acl_rule keep = rules[i];
+        rules[i].dst = rules[i].src = &host[0];
+        assert_hit(rules, N, key, i, false);
+        rules[i] = keep;
+    }
+    rules[N - 1].dst = rules[N - 1].src = &host[0];
+    assert_hit(rules, N, key, N - 1, false);
+}
+
 /* A thousand rules over one long list cost hardly more than one rule over it. */
 Test(acl, shared_lists_cost_once)
 {

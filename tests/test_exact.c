@@ -204,7 +204,7 @@ Test(exact, batches_of_every_small_size)
         if (i % 3)
             cr_assert_eq(exact_set(t, realm[i], addr[i], i), 0);
     }
-    for (size_t n = 0; n < 70; n++) {
+    for (size_t n = 0; n <= 70; n++) {
         for (size_t i = 0; i < 70; i++)
             value[i] = 4711;
         exact_get_bulk(t, realm, addr, value, n);

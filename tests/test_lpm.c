@@ -223,7 +223,7 @@ Test(lpm, batches_of_every_small_size)
         if (i % 2)
             add(addr[i], 32, i);
     }
-    for (size_t n = 0; n < 200; n++) {
+    for (size_t n = 0; n <= 200; n++) {
         for (size_t i = 0; i < 200; i++)
             hop[i] = 4711;
         lpm_lookup_bulk(t, addr, hop, n);
@@ -414,6 +414,19 @@ Test(lpm, churn_keeps_memory_flat)
         cr_assert_eq(lpm_lookup(t, p.addr), lpm_ref_lookup(ref, p.addr));
     }
     cr_assert_eq(mem_live_bytes(), lpm_bytes(t) + lpm_ref_bytes(ref));
+}
+
+Test(lpm, replacing_keeps_memory_flat)
+{
+    add(IP4(10, 0, 0, 0), 8, 0);
+    size_t bytes = lpm_bytes(t);
+    for (uint32_t i = 1; i < 10000; i++) {
+        add(IP4(10, 0, 0, 0), 8, i);
+        add(IP4(10, 0, 0, 0), 8, i);
+        cr_assert_eq(lpm_lookup(t, IP4(10, 9, 9, 9)), i);
+    }
+    cr_assert_eq(lpm_count(t), 1);
+    cr_assert_eq(lpm_bytes(t), bytes);
 }
 
 /* Give back all spare room, so that the next change needs memory. */

@@ -1,0 +1,394 @@
+/* test_flowtab.c - flow keys bit by bit, and the flow table against uthash. */
+#include "dataplane/addr.h"
+#include "dataplane/flowtab_int.h"
+#include "dataplane/mem_int.h"
+#include "tests/support_mem.h"
+#include "tests/support_prop.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+static struct flowtab *t;
+
+static void setup(void)
+{
+    t = flowtab_new(0);
+    cr_assert(t);
+}
+
+static void teardown(void)
+{
+    mem_fail_after(MEM_NEVER_FAIL);
+    flowtab_free(t);
+    support_mem_none_live();
+}
+
+TestSuite(flowtab, .init = setup, .fini = teardown);
+
+/* -- keys ------------------------------------------------------------------------------------------------------------- */
+
+static void assert_key_eq(struct flow_key x, struct flow_key y)
+{
+    cr_assert_eq(memcmp(&x, &y, sizeof x), 0);
+}
+
+static void round_trip(uint32_t port, unsigned dir, uint8_t proto, uint32_t src, uint32_t dst, uint16_t sport,
+                       uint16_t dport)
+{
+    struct flow_key k = flow_key_make(port, dir, proto, src, dst, sport, dport), r = flow_key_reverse(k);
+    cr_assert_eq(flow_key_port(k), port);
+    cr_assert_eq(flow_key_dir(k), dir);
+    cr_assert_eq(flow_key_proto(k), proto);
+    cr_assert_eq(k.src, src);
+    cr_assert_eq(k.dst, dst);
+    cr_assert_eq(k.sport, sport);
+    cr_assert_eq(k.dport, dport);
+    assert_key_eq(r, flow_key_make(port, !dir, proto, dst, src, dport, sport));
+    assert_key_eq(flow_key_reverse(r), k);
+}
+
+Test(flowtab, key_round_trip_of_every_bit)
+{
+    for (unsigned dir = 0; dir < 2; dir++) {
+        round_trip(0, dir, 0, 0, 0, 0, 0);
+        round_trip(FLOW_PORT_MAX, dir, 255, UINT32_MAX, UINT32_MAX, 65535, 65535);
+        for (int b = 0; b < 32; b++) {
+            round_trip(1u << b & FLOW_PORT_MAX, dir, 6, 1, 2, 3, 4);
+            round_trip(5, dir, (uint8_t)(1u << b), 1, 2, 3, 4);
+            round_trip(5, dir, 17, 1u << b, 2, 3, 4);
+            round_trip(5, dir, 17, 1, 1u << b, 3, 4);
+            round_trip(5, dir, 17, 1, 2, (uint16_t)(1u << b), 4);
+            round_trip(5, dir, 17, 1, 2, 3, (uint16_t)(1u << b));
+        }
+    }
+}
+
+Test(flowtab, key_round_trip_property)
+{
+    struct rng r;
+    prop_seed(&r, "flow key");
+    for (int i = 0; i < 20000; i++)
+        round_trip((uint32_t)rng_below(&r, FLOW_PORT_MAX + 1), (unsigned)rng_below(&r, 2), (uint8_t)rng_u64(&r),
+                   (uint32_t)rng_u64(&r), (uint32_t)rng_u64(&r), (uint16_t)rng_u64(&r), (uint16_t)rng_u64(&r));
+}
+
+/* -- the oracle ------------------------------------------------------------------------------------------------------- */
+
+struct ref {
+    struct flow_key key;
+    uint64_t value;
+    bool met;
+    UT_hash_handle hh;
+};
+
+static struct ref *ref_find(struct ref *refs, struct flow_key key)
+{
+    struct ref *r;
+    HASH_FIND(hh, refs, &key, sizeof key, r);
+    return r;
+}
+
+static uint64_t ref_get(struct ref *refs, struct flow_key key)
+{
+    struct ref *r = ref_find(refs, key);
+    return r ? r->value : FLOW_MISS;
+}
+
+static void ref_set(struct ref **refs, struct flow_key key, uint64_t value)
+{
+    struct ref *r = ref_find(*refs, key);
+    if (!r) {
+        r = calloc(1, sizeof *r);
+        r->key = key;
+        HASH_ADD(hh, *refs, key, sizeof key, r);
+    }
+    r->value = value;
+}
+
+static int ref_del(struct ref **refs, struct flow_key key)
+{
+    struct ref *r = ref_find(*refs, key);
+    if (!r)
+        return -ENOENT;
+    HASH_DEL(*refs, r);
+    free(r);
+    return 0;
+}
+
+static void ref_clear(struct ref **refs)
+{
+    struct ref *r, *next;
+    HASH_ITER(hh, *refs, r, next) {
+        HASH_DEL(*refs, r);
+        free(r);
+    }
+}
+
+static struct flow_key flip(struct flow_key k, int bit)
+{
+    unsigned char *byte = (unsigned char *)&k + bit / 8;
+    *byte ^= (unsigned char)(1u << bit % 8);
+    return k;
+}
+
+/* Every flow of the oracle and each of its 128 neighbours that differ in one bit, single and in one batch. */
+static void assert_same(struct ref *refs)
+{
+    size_t n = 0, cap = HASH_COUNT(refs) * 129;
+    struct flow_key *keys = calloc(cap + 1, sizeof *keys);
+    uint64_t *values = calloc(cap + 1, sizeof *values);
+    for (struct ref *r = refs; r; r = r->hh.next)
+        for (int bit = 0; bit <= 128; bit++)
+            keys[n++] = bit < 128 ? flip(r->key, bit) : r->key;
+    values[n] = 4711;
+    flowtab_get_bulk(t, keys, values, n);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t want = ref_get(refs, keys[i]);
+        cr_assert_eq(flowtab_get(t, keys[i]), want);
+        cr_assert_eq(values[i], want);
+    }
+    cr_assert_eq(values[n], 4711);
+    free(keys);
+    free(values);
+}
+
+/* The walk meets each flow once, with its value. */
+static void assert_walk(struct ref *refs)
+{
+    struct flow_key key;
+    uint64_t value;
+    size_t met = 0;
+    for (struct ref *r = refs; r; r = r->hh.next)
+        r->met = false;
+    for (size_t c = 0; (c = flowtab_next(t, c, &key, &value)); met++) {
+        struct ref *r = ref_find(refs, key);
+        cr_assert(r && !r->met);
+        cr_assert_eq(value, r->value);
+        r->met = true;
+    }
+    cr_assert_eq(met, HASH_COUNT(refs));
+    cr_assert_eq(flowtab_count(t), met);
+}
+
+/* -- the table -------------------------------------------------------------------------------------------------------- */
+
+static struct flow_key nth(uint32_t i)
+{
+    return flow_key_make(i & 7, i >> 3 & 1, 6, IP4(10, 0, 0, 4) + (i >> 8), IP4(10, 1, 0, 4), (uint16_t)(49152 + i), 443);
+}
+
+/* Different keys with equal hashes: the second half is chosen to undo the first (hash_u128). */
+static struct flow_key colliding(uint64_t i)
+{
+    uint64_t w[2] = {i * 0x100000001, 0}, x = (w[0] ^ w[0] >> 32) * 0x9e3779b97f4a7c15u;
+    struct flow_key k;
+    w[1] = 0x123456789abcdef - (x ^ x >> 29) * 0x94d049bb133111ebu;
+    memcpy(&k, w, sizeof k);
+    return k;
+}
+
+Test(flowtab, empty)
+{
+    struct flow_key key = nth(5);
+    uint64_t value = 4711;
+    cr_assert_eq(flowtab_get(t, (struct flow_key){0}), FLOW_MISS);
+    cr_assert_eq(flowtab_get(t, key), FLOW_MISS);
+    cr_assert_eq(flowtab_del(t, key), -ENOENT);
+    cr_assert_eq(flowtab_next(t, 0, &key, &value), 0);
+    cr_assert_eq(value, 4711);
+    assert_key_eq(key, nth(5));
+    cr_assert_eq(flowtab_count(t), 0);
+    flowtab_get_bulk(t, NULL, NULL, 0);
+}
+
+Test(flowtab, first_and_last_keys_and_values)
+{
+    struct flow_key zero = {0}, ones;
+    memset(&ones, 0xff, sizeof ones);
+    cr_assert_eq(flowtab_set(t, zero, 0), 0);
+    cr_assert_eq(flowtab_set(t, ones, UINT64_MAX - 1), 0);
+    cr_assert_eq(flowtab_set(t, nth(1), FLOW_MISS), -ERANGE);
+    cr_assert_eq(flowtab_get(t, zero), 0);
+    cr_assert_eq(flowtab_get(t, ones), UINT64_MAX - 1);
+    cr_assert_eq(flowtab_get(t, nth(1)), FLOW_MISS);
+    cr_assert_eq(flowtab_count(t), 2);
+    cr_assert_eq(flowtab_set(t, zero, 5), 0);
+    cr_assert_eq(flowtab_set(t, zero, FLOW_MISS), -ERANGE);
+    cr_assert_eq(flowtab_get(t, zero), 5);
+    cr_assert_eq(flowtab_count(t), 2);
+    cr_assert_eq(flowtab_del(t, zero), 0);
+    cr_assert_eq(flowtab_del(t, zero), -ENOENT);
+    cr_assert_eq(flowtab_get(t, zero), FLOW_MISS);
+    cr_assert_eq(flowtab_get(t, ones), UINT64_MAX - 1);
+}
+
+Test(flowtab, both_directions_of_many_flows)
+{
+    const uint32_t n = 30000;
+    for (uint32_t i = 0; i < n; i++) {
+        cr_assert_eq(flowtab_set(t, nth(i), 2 * i), 0);
+        cr_assert_eq(flowtab_set(t, flow_key_reverse(nth(i)), 2 * i + 1), 0);
+    }
+    for (uint32_t i = 0; i < 2 * n; i++) {
+        cr_assert_eq(flowtab_get(t, nth(i)), i < n ? 2 * i : FLOW_MISS);
+        cr_assert_eq(flowtab_get(t, flow_key_reverse(nth(i))), i < n ? 2 * i + 1 : FLOW_MISS);
+    }
+    cr_assert_leq(flowtab_bytes(t), 2 * n * 64 + 4096);
+}
+
+static struct flow_key draw(struct rng *r, uint32_t keys)
+{
+    uint32_t i = (uint32_t)rng_below(r, keys);
+    struct flow_key k = rng_below(r, 2) ? nth(i) : flow_key_reverse(nth(i));
+    if (rng_below(r, 8) == 0)
+        k = colliding(i % 40);
+    return rng_below(r, 8) ? k : flip(k, (int)rng_below(r, 128));
+}
+
+Test(flowtab, property_against_uthash)
+{
+    struct rng r;
+    struct ref *refs = NULL;
+    const unsigned set_percent[] = {95, 50, 10, 60, 50, 3};
+    prop_seed(&r, "flowtab");
+    for (int phase = 0; phase < 6; phase++) {
+        for (int i = 0; i < 5000; i++) {
+            struct flow_key k = draw(&r, 300u << phase);
+            uint64_t v = rng_below(&r, FLOW_MISS);
+            if (rng_below(&r, 100) < set_percent[phase]) {
+                cr_assert_eq(flowtab_set(t, k, v), 0);
+                ref_set(&refs, k, v);
+            } else {
+                cr_assert_eq(flowtab_del(t, k), ref_del(&refs, k));
+            }
+            cr_assert_eq(flowtab_get(t, k), ref_get(refs, k));
+            cr_assert_eq(flowtab_count(t), HASH_COUNT(refs));
+        }
+        assert_same(refs);
+        assert_walk(refs);
+    }
+    ref_clear(&refs);
+}
+
+Test(flowtab, equal_hashes)
+{
+    const uint32_t n = 600;
+    cr_assert_eq(flowtab_hash(colliding(1)), flowtab_hash(colliding(n)));
+    for (uint32_t i = 0; i < n; i++)
+        cr_assert_eq(flowtab_set(t, colliding(i), i), 0);
+    for (uint32_t i = 0; i < 2 * n; i++)
+        cr_assert_eq(flowtab_get(t, colliding(i)), i < n ? i : FLOW_MISS);
+    for (uint32_t i = 0; i < n; i += 2)
+        cr_assert_eq(flowtab_del(t, colliding(i)), 0);
+    for (uint32_t i = 0; i < n; i++)
+        cr_assert_eq(flowtab_get(t, colliding(i)), i % 2 ? i : FLOW_MISS);
+    for (uint32_t i = 1; i < n; i += 2)
+        cr_assert_eq(flowtab_del(t, colliding(i)), 0);
+    for (size_t b = 0; b <= t->mask; b++)
+        cr_assert_eq(t->buckets[b].head, 0, "an empty table must search like a new one");
+}
+
+/* A count of passers-by that reached its end must stay, or a flow beyond the bucket would be lost. */
+Test(flowtab, passed_saturates)
+{
+    cr_assert_eq(flowtab_reserve(t, 64), 0);
+    for (uint32_t i = 0; i < 5; i++)
+        cr_assert_eq(flowtab_set(t, colliding(i), i), 0);
+    struct flowtab_bucket *home = &t->buckets[flowtab_hash(colliding(0)) >> t->shift & t->mask];
+    home->head |= FLOWTAB_PASSED;
+    cr_assert_eq(flowtab_set(t, colliding(5), 5), 0);
+    cr_assert_eq(home->head & FLOWTAB_PASSED, FLOWTAB_PASSED);
+    cr_assert_eq(home->head & FLOWTAB_TAGS, (home->head & 0xff) * 0x0101010101u);
+    cr_assert_eq(flowtab_del(t, colliding(5)), 0);
+    cr_assert_eq(home->head & FLOWTAB_PASSED, FLOWTAB_PASSED);
+    for (uint32_t i = 0; i < 5; i++)
+        cr_assert_eq(flowtab_get(t, colliding(i)), i);
+}
+
+Test(flowtab, batches_of_every_small_size)
+{
+    struct flow_key keys[70];
+    uint64_t values[70];
+    for (uint32_t i = 0; i < 70; i++) {
+        keys[i] = nth(i * 5);
+        if (i % 3)
+            cr_assert_eq(flowtab_set(t, keys[i], i), 0);
+    }
+    for (size_t n = 0; n <= 70; n++) {
+        for (size_t i = 0; i < 70; i++)
+            values[i] = 4711;
+        flowtab_get_bulk(t, keys, values, n);
+        for (size_t i = 0; i < 70; i++)
+            cr_assert_eq(values[i], i >= n ? 4711 : i % 3 ? i : FLOW_MISS);
+    }
+}
+
+Test(flowtab, removing_while_walking)
+{
+    struct flow_key key;
+    uint64_t value;
+    size_t met = 0;
+    for (uint32_t i = 0; i < 1000; i++)
+        cr_assert_eq(flowtab_set(t, nth(i), i), 0);
+    for (size_t c = 0; (c = flowtab_next(t, c, &key, &value)); met++)
+        if (value % 2)
+            cr_assert_eq(flowtab_del(t, key), 0);
+    cr_assert_eq(met, 1000);
+    cr_assert_eq(flowtab_count(t), 500);
+    for (uint32_t i = 0; i < 1000; i++)
+        cr_assert_eq(flowtab_get(t, nth(i)), i % 2 ? FLOW_MISS : i);
+}
+
+Test(flowtab, a_full_table_holds_what_was_reserved)
+{
+    cr_assert_eq(flowtab_reserve(t, 4096), 0);
+    size_t bytes = flowtab_bytes(t);
+    mem_fail_after(0);
+    for (uint32_t i = 0; i < 4096; i++)
+        cr_assert_eq(flowtab_set(t, nth(i), i), 0);
+    cr_assert_eq(flowtab_bytes(t), bytes);
+    cr_assert_eq(flowtab_set(t, nth(4096), 1), -ENOMEM);
+    cr_assert_eq(flowtab_get(t, nth(4096)), FLOW_MISS);
+    cr_assert_eq(flowtab_set(t, nth(17), 18), 0, "replacing needs no room");
+    for (uint32_t i = 0; i < 4096; i++)
+        cr_assert_eq(flowtab_get(t, nth(i)), i == 17 ? 18 : i);
+    mem_fail_after(MEM_NEVER_FAIL);
+    cr_assert_eq(flowtab_set(t, nth(4096), 1), 0);
+    cr_assert_eq(flowtab_count(t), 4097);
+}
+
+Test(flowtab, failing_allocation)
+{
+    mem_fail_after(0);
+    cr_assert_null(flowtab_new(10));
+    mem_fail_after(1);
+    cr_assert_null(flowtab_new(10));
+    cr_assert_eq(flowtab_reserve(t, 1000), -ENOMEM);
+    mem_fail_after(MEM_NEVER_FAIL);
+    cr_assert_eq(flowtab_reserve(t, SIZE_MAX), -ENOMEM);
+    cr_assert_eq(flowtab_set(t, nth(1), 1), 0);
+    cr_assert_eq(flowtab_get(t, nth(1)), 1);
+}
+
+Test(flowtab, churn_keeps_memory_and_searches_flat)
+{
+    const uint32_t live = 3900, n = 300000;
+    for (uint32_t i = 0; i < live; i++)
+        cr_assert_eq(flowtab_set(t, nth(i), i), 0);
+    size_t bytes = flowtab_bytes(t);
+    for (uint32_t i = live; i < n; i++) {
+        cr_assert_eq(flowtab_del(t, nth(i - live)), 0);
+        cr_assert_eq(flowtab_set(t, nth(i), i), 0);
+        cr_assert_eq(flowtab_count(t), live);
+    }
+    cr_assert_eq(flowtab_bytes(t), bytes);
+    cr_assert_eq(mem_live_bytes(), bytes);
+    for (uint32_t i = 0; i < n; i++)
+        cr_assert_eq(flowtab_get(t, nth(i)), i >= n - live ? i : FLOW_MISS);
+    for (uint32_t i = n - live; i < n; i++)
+        cr_assert_eq(flowtab_del(t, nth(i)), 0);
+    for (size_t b = 0; b <= t->mask; b++)
+        cr_assert_eq(t->buckets[b].head, 0);
+}

@@ -1,0 +1,123 @@
+/* check_support.c - what this version reads and does not simulate: one row each, to be struck out when it does. */
+#include <strings.h>
+
+#include "topology/check_int.h"
+
+struct uses {
+    const struct model *m;
+    struct diag *d;
+    const char *what;
+    bool any;
+};
+
+static void use(struct uses *u, struct origin at)
+{
+    diag_error(u->d, at, "%s: not simulated by this version; see topology/SCENARIO.md", u->what);
+    u->any = true;
+}
+
+static void load_balancers(struct uses *u)
+{
+    if (u->m->loadBalancers.n)
+        use(u, u->m->loadBalancers.at[0].at);
+}
+
+static void private_link_services(struct uses *u)
+{
+    if (u->m->privateLinkServices.n)
+        use(u, u->m->privateLinkServices.at[0].at);
+}
+
+static void dns_servers(struct uses *u)
+{
+    if (u->m->dnsServers.n)
+        use(u, u->m->dnsServers.at[0].at);
+}
+
+static void vnet_dns(struct uses *u)
+{
+    for (size_t i = 0; i < u->m->virtualNetworks.n; i++) {
+        const struct vnet *v = &u->m->virtualNetworks.at[i];
+        for (size_t k = 0; k < v->dnsServers.n; k++)
+            if (v->dnsServers.at[k] != IP4_PLATFORM)
+                use(u, check_item(v->node, "dnsServers", k, v->at));
+    }
+}
+
+static void forwarders(struct uses *u)
+{
+    for (size_t i = 0; i < u->m->onPremisesNetworks.n; i++)
+        if (u->m->onPremisesNetworks.at[i].dnsForwarders.n)
+            use(u, u->m->onPremisesNetworks.at[i].dnsForwarders.at[0].at);
+}
+
+static void endpoint_policies(struct uses *u)
+{
+    for (size_t i = 0; i < u->m->virtualNetworks.n; i++)
+        for (size_t k = 0; k < u->m->virtualNetworks.at[i].subnets.n; k++) {
+            const struct subnet *s = &u->m->virtualNetworks.at[i].subnets.at[k];
+            if (s->serviceEndpointPolicies.n)
+                use(u, check_at(s->node, "serviceEndpointPolicies", s->at));
+        }
+}
+
+static void flow_logs(struct uses *u)
+{
+    if (u->m->flowLogs.n)
+        use(u, u->m->flowLogs.at[0].at);
+}
+
+static void subnet_peering(struct uses *u)
+{
+    for (size_t i = 0; i < u->m->virtualNetworks.n; i++)
+        for (size_t k = 0; k < u->m->virtualNetworks.at[i].virtualNetworkPeerings.n; k++) {
+            const struct peering *p = &u->m->virtualNetworks.at[i].virtualNetworkPeerings.at[k];
+            if (p->localSubnetNames.n || p->remoteSubnetNames.n)
+                use(u, check_at(p->node, p->localSubnetNames.n ? "localSubnetNames" : "remoteSubnetNames", p->at));
+        }
+}
+
+static void underlay(struct uses *u)
+{
+    for (size_t i = 0; i < u->m->captures.n; i++) {
+        const struct capture *x = &u->m->captures.at[i];
+        for (size_t k = 0; k < x->at_points.n; k++)
+            if (!strcasecmp(x->at_points.at[k], "underlay"))
+                use(u, check_item(x->node, "at", k, x->at));
+    }
+}
+
+static void proxy_protocol(struct uses *u)
+{
+    for (size_t i = 0; i < u->m->networkInterfaces.n; i++) {
+        const struct nic *x = &u->m->networkInterfaces.at[i];
+        if (x->proxyProtocol)
+            use(u, check_at(x->node, "proxyProtocol", x->at));
+    }
+}
+
+static const struct {
+    const char *what;
+    void (*find)(struct uses *u);
+} unsupported[] = {
+    {"loadBalancers", load_balancers},
+    {"privateLinkServices", private_link_services},
+    {"dnsServers (DNS servers in virtual machines)", dns_servers},
+    {"dnsServers of a virtual network other than 168.63.129.16", vnet_dns},
+    {"dnsForwarders", forwarders},
+    {"serviceEndpointPolicies of a subnet", endpoint_policies},
+    {"flowLogs", flow_logs},
+    {"subnet peering (localSubnetNames, remoteSubnetNames)", subnet_peering},
+    {"captures at underlay", underlay},
+    {"proxyProtocol", proxy_protocol},
+};
+
+bool model_unsupported(const struct model *m, struct diag *d)
+{
+    struct uses u = {.m = m, .d = d};
+    for (size_t i = 0; i < sizeof unsupported / sizeof unsupported[0]; i++) {
+        u.what = unsupported[i].what;
+        unsupported[i].find(&u);
+    }
+    return u.any;
+}
