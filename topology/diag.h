@@ -19,6 +19,12 @@ struct diag {
     struct arena *arena;
     struct finding *at;
     size_t n, cap, errors, warnings;
+    /* private to diag.c */
+    const char **file; /* names seen, in order */
+    size_t files, files_cap;
+    uint32_t *slot;    /* set of findings: index + 1 */
+    size_t slots;
+    bool repeated;     /* the last finding was a repetition: its notes go too */
 };
 
 struct diag *diag_new(struct arena *a);

@@ -216,6 +216,7 @@ struct nat_gateway {
 struct lb_frontend {
     RESOURCE
     struct load_balancer *lb;
+    const char *path;                  /* "lb/fe" */
     struct subnet *subnet;             /* internal; or NULL */
     ip4 privateIPAddress;              /* internal: always set */
     bool allocated;
@@ -357,6 +358,7 @@ struct gateway {
 struct onprem_host {
     RESOURCE
     struct onprem *network;
+    const char *path; /* "hq/laptop" */
     ip4 ipAddress;
     port_list listens;
 };
@@ -508,6 +510,7 @@ struct model {
     LIST(struct expectation) expect;
     LIST(struct capture) captures;
     size_t subnet_count;
+    struct registry *names; /* what references and model_find look names up in */
 };
 
 /* What a bare name in `from`, `to`, `via`, `nic` may mean: the shared name space of the contract, section 1. */
@@ -520,6 +523,10 @@ struct thing {
 /* Look a name up, without case: NIC, virtual machine (its first NIC), host ("hq/laptop", or "laptop" while unique),
  * service, private endpoint; also gateways and load-balancer frontends ("lb/fe"). => kind THING_NONE: no such thing. */
 struct thing model_find(const struct model *m, const char *name);
+/* => whether the name is a bare one that several things share: model_find gives none then. */
+bool model_ambiguous(const struct model *m, const char *name);
+/* => the nearest name that model_find would find, NULL none near. */
+const char *model_suggest(const struct model *m, const char *name);
 /* => the display name of a thing as paths and captures show it: "vm1-nic", "hq/laptop", "acr-pe", "lb/fe". */
 const char *thing_name(struct thing t);
 /* Find by name, without case. => NULL: none. subnet_name is "vnet/subnet". */

@@ -24,6 +24,7 @@ struct node {
     struct origin at;
     const char *text;         /* scalar: its text; quoted says whether it was quoted */
     bool quoted;
+    bool derived;             /* put in by the model: an address (or list of them) that was allocated earlier */
     struct node **item;       /* sequence: items; map: values, key[i] names item[i] */
     struct node **key;        /* map only: scalar nodes, in file order */
     size_t n;
@@ -42,5 +43,14 @@ struct node *node_get(const struct node *map, const char *key);
 struct node *node_key(const struct node *map, const char *key);
 /* => a deep copy. */
 struct node *node_copy(struct arena *a, const struct node *n);
+/* => a new scalar with a copy of text; a new sequence or map of n items, all NULL (keys too), to be filled. */
+struct node *node_scalar(struct arena *a, struct origin at, const char *text);
+struct node *node_list(struct arena *a, enum node_kind kind, struct origin at, size_t n);
+/* => a shallow copy of a map with key set to value (replaced in place, or added last), or with key left out. map may be
+ * NULL for an empty one. */
+struct node *node_with(struct arena *a, const struct node *map, const char *key, struct node *value);
+struct node *node_without(struct arena *a, const struct node *map, const char *key);
+/* => whether n says nothing: NULL, or an unquoted empty scalar, `~` or `null`. */
+bool node_is_null(const struct node *n);
 
 #endif
