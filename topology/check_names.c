@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "topology/check_int.h"
-#include "topology/names_int.h"
+#include "topology/names.h"
 #include "topology/types.h"
 
 /* -- resources ---------------------------------------------------------------------------------------------------- */
@@ -60,7 +60,7 @@ static void check_public_names(struct check *c)
     for (size_t i = 0; i < m->services.n; i++) {
         const struct service *s = &m->services.at[i];
         struct service_name *names;
-        size_t n = service_names(c->a, s, &names);
+        size_t n = names_of_service(c->a, s, &names);
         for (size_t k = 0; k < s->fqdns.n; k++)
             if (!dns_name(s->fqdns.at[k], false))
                 diag_error(c->d, check_item(s->node, "fqdns", k, s->at), "'%s' in fqdns of '%s' is not a DNS name",

@@ -6,6 +6,7 @@
 
 #include "dataplane/arena.h"
 #include "topology/model.h"
+#include "topology/types.h"
 
 struct dns_rr {
     const char *name;
@@ -47,6 +48,12 @@ bool names_owner(struct arena *a, const struct model *m, const char *fqdn, struc
 
 /* => the service alone, or NULL: the resource that a request for the name is for (PE-06). */
 const struct service *names_service_of(const struct model *m, const char *fqdn);
+
+/* All public names of a service: those of its type's rule, then its fqdns (types.h). => their number. */
+size_t names_of_service(struct arena *a, const struct service *s, struct service_name **out);
+
+/* => the name in lower case without a trailing dot, owned by a. */
+char *names_lower(struct arena *a, const char *s);
 
 /* => the sub-resource that an endpoint connects to: its groupId, as the type spells it; the only one of the type where
  * the file gives none; "" otherwise. Borrowed. */

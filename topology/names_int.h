@@ -16,12 +16,6 @@ struct rr_list {
 };
 void rr_add(struct rr_list *l, struct dns_rr rr);
 
-/* => the text in lower case without a trailing dot. */
-char *names_lower(struct arena *a, const char *s);
-
-/* All public names of a service: those of its type's rule, then its fqdns. => their number. */
-size_t service_names(struct arena *a, const struct service *s, struct service_name **out);
-
 /* => whether the service has an endpoint for that sub-resource ("": any) that is known to DNS (N-16). */
 bool service_has_endpoint(const struct model *m, const struct service *s, const char *group);
 

@@ -9,7 +9,7 @@ static const struct resource_type *type_of(const struct service *s)
     return s->type ? type_find(s->type) : NULL;
 }
 
-size_t service_names(struct arena *a, const struct service *s, struct service_name **out)
+size_t names_of_service(struct arena *a, const struct service *s, struct service_name **out)
 {
     const struct resource_type *t = type_of(s);
     struct service_name *rule, *given;
@@ -77,7 +77,7 @@ static enum name_form form_of(struct arena *a, const struct service *s, const ch
     struct service_name *names;
     if (!may_own(s, name))
         return FORM_NONE;
-    size_t n = service_names(a, s, &names);
+    size_t n = names_of_service(a, s, &names);
     for (size_t i = 0; i < n; i++) {
         *which = names[i];
         if (names[i].privatelink_fqdn && !strcmp(names[i].privatelink_fqdn, name))

@@ -96,7 +96,7 @@ static void endpoint_entries(const struct question *q, struct entry_list *l, con
 {
     struct service_name *names;
     const char *group = names_endpoint_group(e);
-    size_t n = service_names(q->a, e->service, &names);
+    size_t n = names_of_service(q->a, e->service, &names);
     for (size_t i = 0; i < n; i++) {
         const char *record = names[i].privatelink_fqdn ? zone_record(q->a, names[i].privatelink_fqdn, q->z->zoneName) : NULL;
         ip4 ip = member_address(e, names[i].member);
