@@ -16,10 +16,10 @@
 #include "topology/regions.h"
 #include "topology/routes_int.h"
 #include "topology/tags.h"
+#include "topology/types.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* -- helpers --------------------------------------------------------------------------------------------- */
 
@@ -197,33 +197,6 @@ static void add_none(struct route_build *b) /* Y-03, Y-04; listed by mask, then 
 
 /* -- service endpoints ----------------------------------------------------------------------------------- */
 
-struct namespace_tags {
-    const char *service;
-    const char *tag[2];
-};
-
-/* The tags of a service's namespace (scenario contract, "Namespaces and tags"). */
-static const struct namespace_tags *namespace_find(const char *service)
-{
-    static const struct namespace_tags known[] = {
-        {"Microsoft.Storage", {"Storage"}},
-        {"Microsoft.Storage.Global", {"Storage"}},
-        {"Microsoft.Sql", {"Sql"}},
-        {"Microsoft.KeyVault", {"AzureKeyVault"}},
-        {"Microsoft.AzureCosmosDB", {"AzureCosmosDB"}},
-        {"Microsoft.ServiceBus", {"ServiceBus"}},
-        {"Microsoft.EventHub", {"EventHub"}},
-        {"Microsoft.Web", {"AppService"}},
-        {"Microsoft.ContainerRegistry", {"AzureContainerRegistry"}},
-        {"Microsoft.AzureActiveDirectory", {"AzureActiveDirectory"}},
-        {"Microsoft.CognitiveServices", {"CognitiveServicesManagement", "CognitiveServicesFrontend"}},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcasecmp(known[i].service, service) == 0)
-            return &known[i];
-    return NULL;
-}
-
 struct tag_gather {
     const struct tag **at;
     size_t n, cap;
@@ -246,14 +219,14 @@ static bool spans_all(const struct service_endpoint *se)
 /* Which tags say what the endpoint covers: those of its regions, or the global one where it spans all ("*").
  */
 static struct tag_gather endpoint_tags(struct route_build *b, const struct service_endpoint *se,
-                                       const struct namespace_tags *ns)
+                                       const struct service_endpoint_namespace *ns)
 {
     struct tag_gather g = {0};
-    for (size_t k = 0; k < 2 && ns->tag[k]; k++) {
+    for (size_t k = 0; ns->tags[k]; k++) {
         if (spans_all(se))
-            tag_gather(b, &g, tagset_find(b->m->tags, ns->tag[k]));
+            tag_gather(b, &g, tagset_find(b->m->tags, ns->tags[k]));
         for (size_t i = 0; !spans_all(se) && i < se->locations.n; i++)
-            tag_gather(b, &g, tagset_regional(b->m->tags, ns->tag[k], se->locations.at[i]));
+            tag_gather(b, &g, tagset_regional(b->m->tags, ns->tags[k], se->locations.at[i]));
     }
     return g;
 }
@@ -287,7 +260,7 @@ static void add_service_endpoints(struct route_build *b) /* Y-13, Y-14, SE-05 */
     const struct subnet *s = b->view.subnet;
     for (size_t i = 0; s && b->m->tags && i < s->serviceEndpoints.n; i++) {
         const struct service_endpoint *se = &s->serviceEndpoints.at[i];
-        const struct namespace_tags *ns = namespace_find(se->service);
+        const struct service_endpoint_namespace *ns = namespace_find(se->service);
         struct tag_gather g = {0};
         if (ns)
             g = endpoint_tags(b, se, ns);
@@ -295,7 +268,7 @@ static void add_service_endpoints(struct route_build *b) /* Y-13, Y-14, SE-05 */
             continue;
         struct eff_route *r = row_add(b, ROUTE_DEFAULT, NH_TYPE_SERVICE_ENDPOINT, se->at);
         r->service_endpoint = se;
-        r->tag = ns->tag[0];
+        r->tag = ns->tags[0];
         row_tags(b, r, &g);
     }
 }
