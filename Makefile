@@ -31,6 +31,13 @@ CFLAGS  = $(STD) $(WARN) $(OPT_$(MODE)) $(INC) -MMD -MP $(EXTRA_CFLAGS)
 LDFLAGS = $(filter -fsanitize% --coverage,$(OPT_$(MODE)))
 LIBS   := -lpcap -lyaml -ljansson -llzma -lnl-route-3 -lnl-3 -lm
 
+# A line per command; `make V=1` shows them whole.
+ifeq ($(V),)
+say = @echo "  $(1) $(2)";
+else
+say =
+endif
+
 # -- what is built from what ------------------------------------------------------------------------------
 ROOT_C   := topology/main.c $(wildcard topology/cmd_*.c topology/wire_*.c)
 DP_O     := $(patsubst %.c,$(O)/%.o,$(wildcard dataplane/*.c))
@@ -53,30 +60,30 @@ all: $(BIN)  ## build build/vnetsim
 
 $(BIN): $(MAIN_O) $(LIBA)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(O)/libdataplane.a: $(DP_O)
 $(O)/libpcaps.a: $(PC_O)
 $(O)/libtopology.a: $(TP_O)
 $(O)/libcmd.a: $(ROOT_O)
 $(O)/%.a:
-	@rm -f $@; ar rcs $@ $^
+	$(call say,AR,$@)rm -f $@; ar rcs $@ $^
 
 $(O)/topology/main.o: EXTRA_CFLAGS = -DVNETSIM_VERSION='"$(VERSION)"' \
 	-DVNETSIM_BUILD='"$(shell git describe --always --dirty 2>/dev/null || echo unknown)"'
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CFLAGS) -c -o $@ $<
 
 $(O)/tests/test_%: $(O)/tests/test_%.o $(TSUP_O) $(LIBA)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
 
 $(O)/bench/bench_%: $(O)/bench/bench_%.o $(LIBA)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(O)/tests/fuzz_%: $(O)/tests/fuzz_%.o $(LIBA)
-	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
 demo:  ## install what is missing, build, run the shipped demo scenario
 	@$(MAKE) --no-print-directory deps
