@@ -40,6 +40,7 @@ struct file {
     struct pcapng *ng;              /* one of the two; both NULL once committed or aborted */
     struct pcapfile *classic;
     uint64_t packets;
+    size_t points;
 };
 
 struct sink {
@@ -54,7 +55,7 @@ struct point {
     size_t n, cap;
 };
 
-struct capture {
+struct capture_set {
     struct arena *arena;
     const char *dir, *userappl;
     struct nametab *names;
@@ -71,7 +72,7 @@ struct capture {
 enum { NAME_KEPT = 200 }; /* bytes of a name kept in a file's name */
 
 /* Keep the first error. => that error. */
-static int fail(struct capture *c, int error, const char *text)
+static int fail(struct capture_set *c, int error, const char *text)
 {
     if (!c->error) {
         c->error = error;
@@ -80,7 +81,7 @@ static int fail(struct capture *c, int error, const char *text)
     return c->error;
 }
 
-static int fail_file(struct capture *c, const struct file *f, int error)
+static int fail_file(struct capture_set *c, const struct file *f, int error)
 {
     char text[sizeof c->text];
     snprintf(text, sizeof text, "cannot write %s: %s", f->path, strerror(-error));
@@ -90,7 +91,7 @@ static int fail_file(struct capture *c, const struct file *f, int error)
 /* -- files ------------------------------------------------------------------------------------------- */
 
 /* => name as a part of a file name. */
-static char *safe(struct capture *c, const char *name)
+static char *safe(struct capture_set *c, const char *name)
 {
     char *s = arena_strndup(c->arena, name, utf8_cut(name, strlen(name), NAME_KEPT));
     for (char *p = s; *p; p++) {
@@ -102,7 +103,7 @@ static char *safe(struct capture *c, const char *name)
     return s;
 }
 
-static bool taken(const struct capture *c, const char *file)
+static bool taken(const struct capture_set *c, const char *file)
 {
     for (size_t i = 0; i < c->n_files; i++) {
         if (strcmp(c->files[i].file, file) == 0)
@@ -112,7 +113,7 @@ static bool taken(const struct capture *c, const char *file)
 }
 
 /* => a file name of the set that nobody has yet. */
-static const char *new_name(struct capture *c, const char *stem, const char *ending)
+static const char *new_name(struct capture_set *c, const char *stem, const char *ending)
 {
     const char *name = safe(c, stem);
     const char *file = arena_printf(c->arena, "%s.%s", name, ending);
@@ -121,7 +122,7 @@ static const char *new_name(struct capture *c, const char *stem, const char *end
     return file;
 }
 
-static int compile(struct capture *c, struct file *f, const char *expr)
+static int compile(struct capture_set *c, struct file *f, const char *expr)
 {
     char why[256], text[sizeof c->text];
     if (!expr || !*expr)
@@ -135,11 +136,11 @@ static int compile(struct capture *c, struct file *f, const char *expr)
 }
 
 /* Open one file of the set. stem: its name without the ending. => 0, *index its place; or -errno. */
-static int add_file(struct capture *c, const char *name, const char *stem, enum capture_format format,
+static int add_file(struct capture_set *c, const char *name, const char *stem, enum capfile_format format,
                     const char *filter, size_t *index)
 {
     char err[sizeof c->text];
-    const char *file = new_name(c, stem, format == CAPTURE_PCAP ? "pcap" : "pcapng");
+    const char *file = new_name(c, stem, format == CAPFILE_PCAP ? "pcap" : "pcapng");
     *index = c->n_files;
     struct file *f = arena_push(c->arena, &c->files, &c->n_files, &c->cap_files, sizeof *f);
     f->name = arena_strdup(c->arena, name);
@@ -148,7 +149,7 @@ static int add_file(struct capture *c, const char *name, const char *stem, enum 
     int error = compile(c, f, filter);
     if (error)
         return error;
-    if (format == CAPTURE_PCAP)
+    if (format == CAPFILE_PCAP)
         f->classic = pcapfile_open(f->path, LINK_ETHERNET, err, sizeof err);
     else
         f->ng = pcapng_open(f->path, c->userappl, c->names, err, sizeof err);
@@ -156,7 +157,7 @@ static int add_file(struct capture *c, const char *name, const char *stem, enum 
 }
 
 /* => the point of that id, made if needed; NULL: id too large (and c has failed). */
-static struct point *point_at(struct capture *c, uint32_t id)
+static struct point *point_at(struct capture_set *c, uint32_t id)
 {
     if (id >= CAPTURE_IDS) {
         fail(c, -ERANGE, "too many capture points");
@@ -176,7 +177,7 @@ static struct point *point_at(struct capture *c, uint32_t id)
 }
 
 /* Let a file take the packets of a point. => 0 or -errno. */
-static int connect_point(struct capture *c, size_t file, uint32_t id, const char *name,
+static int connect_point(struct capture_set *c, size_t file, uint32_t id, const char *name,
                          const char *description)
 {
     struct point *at = point_at(c, id);
@@ -195,6 +196,7 @@ static int connect_point(struct capture *c, size_t file, uint32_t id, const char
     struct sink *s = arena_push(c->arena, &at->sinks, &at->n, &at->cap, sizeof *s);
     s->file = file;
     s->iface = iface;
+    c->files[file].points++;
     at->declared = true;
     return 0;
 }
@@ -206,7 +208,7 @@ static bool split(const struct capture_spec *s)
 {
     for (size_t i = 1; i < s->n_points; i++) {
         if (s->points[i].id != s->points[0].id)
-            return s->format == CAPTURE_PCAP;
+            return s->format == CAPFILE_PCAP;
     }
     return false;
 }
@@ -221,7 +223,7 @@ static bool repeated(const struct capture_spec *s, size_t i)
     return false;
 }
 
-static int open_spec(struct capture *c, const struct capture_spec *s)
+static int open_spec(struct capture_set *c, const struct capture_spec *s)
 {
     size_t file = 0;
     bool each = split(s);
@@ -239,13 +241,13 @@ static int open_spec(struct capture *c, const struct capture_spec *s)
     return error;
 }
 
-struct capture *capture_open(const char *dir, const char *userappl, const struct capture_spec *specs,
+struct capture_set *capture_open(const char *dir, const char *userappl, const struct capture_spec *specs,
                              size_t n, char *err, size_t errlen)
 {
     struct arena *a = arena_new("captures");
-    struct capture *c = arena_alloc(a, sizeof *c);
+    struct capture_set *c = arena_alloc(a, sizeof *c);
     size_t all;
-    *c = (struct capture){.arena = a,
+    *c = (struct capture_set){.arena = a,
                           .dir = arena_strdup(a, dir),
                           .userappl = arena_strdup(a, userappl),
                           .names = nametab_new(),
@@ -256,7 +258,7 @@ struct capture *capture_open(const char *dir, const char *userappl, const struct
     for (size_t i = 0; i < n && !c->error; i++)
         open_spec(c, &specs[i]);
     if (n == 0 && !c->error)
-        add_file(c, "all", "all", CAPTURE_PCAPNG, NULL, &all);
+        add_file(c, "all", "all", CAPFILE_PCAPNG, NULL, &all);
     if (!c->error)
         return c;
     error = c->error;
@@ -266,33 +268,33 @@ struct capture *capture_open(const char *dir, const char *userappl, const struct
     return NULL;
 }
 
-int capture_point(struct capture *c, uint32_t id, const char *name, const char *description)
+int capture_point(struct capture_set *c, uint32_t id, const char *name, const char *description)
 {
     size_t file;
     if (c->error || !c->by_default || (id < c->n_points && c->points[id].declared))
         return c->error;
     if (!point_at(c, id))
         return c->error;
-    int error = add_file(c, name, name, CAPTURE_PCAPNG, NULL, &file);
+    int error = add_file(c, name, name, CAPFILE_PCAPNG, NULL, &file);
     if (!error)
         error = connect_point(c, file, id, name, description);
     return error ? error : connect_point(c, 0, id, name, description);
 }
 
-void capture_name(struct capture *c, uint32_t ip, const char *name)
+void capture_name(struct capture_set *c, uint32_t ip, const char *name)
 {
     nametab_add(c->names, ip, name);
 }
 
 /* -- packets ----------------------------------------------------------------------------------------- */
 
-bool capture_wants(const struct capture *c, uint32_t id)
+bool capture_wants(const struct capture_set *c, uint32_t id)
 {
     return id < c->n_points && c->points[id].n;
 }
 
-int capture_packet(struct capture *c, uint32_t id, int64_t unix_ns, enum pcapng_dir dir, const uint8_t *data,
-                   uint32_t len, const char *const *comments, size_t n_comments)
+int capture_packet(struct capture_set *c, uint32_t id, int64_t unix_ns, enum pcapng_dir dir, bool again,
+                   const uint8_t *data, uint32_t len, const char *const *comments, size_t n_comments)
 {
     if (c->error || !capture_wants(c, id))
         return c->error;
@@ -301,6 +303,8 @@ int capture_packet(struct capture *c, uint32_t id, int64_t unix_ns, enum pcapng_
         struct sink *s = &p->sinks[i];
         struct file *f = &c->files[s->file];
         int error;
+        if (again && f->points == 1)
+            continue;
         s->offered++;
         if (f->filter && !pfilter_match(f->filter, data, len, len))
             continue;
@@ -317,7 +321,7 @@ int capture_packet(struct capture *c, uint32_t id, int64_t unix_ns, enum pcapng_
 
 /* -- the end ----------------------------------------------------------------------------------------- */
 
-static void give_statistics(struct capture *c, int64_t start_ns, int64_t end_ns)
+static void give_statistics(struct capture_set *c, int64_t start_ns, int64_t end_ns)
 {
     for (size_t i = 0; i < c->n_points; i++) {
         for (size_t k = 0; k < c->points[i].n; k++) {
@@ -343,7 +347,7 @@ static int publish_file(struct file *f)
 }
 
 /* Remove the first n files, which had got their names already; devices and the like stay. */
-static void withdraw(struct capture *c, size_t n)
+static void withdraw(struct capture_set *c, size_t n)
 {
     struct stat st;
     for (size_t i = 0; i < n; i++) {
@@ -352,7 +356,7 @@ static void withdraw(struct capture *c, size_t n)
     }
 }
 
-static void make_results(struct capture *c)
+static void make_results(struct capture_set *c)
 {
     struct capture_result *r = c->results = arena_array(c->arena, c->n_files, sizeof *r);
     size_t first = c->by_default ? 1 : 0; /* file 0 is "all" then, shown last */
@@ -362,7 +366,7 @@ static void make_results(struct capture *c)
     }
 }
 
-int capture_commit(struct capture *c, int64_t start_ns, int64_t end_ns, char *err, size_t errlen)
+int capture_commit(struct capture_set *c, int64_t start_ns, int64_t end_ns, char *err, size_t errlen)
 {
     int error;
     if (!c->error)
@@ -388,13 +392,13 @@ int capture_commit(struct capture *c, int64_t start_ns, int64_t end_ns, char *er
     return 0;
 }
 
-size_t capture_results(const struct capture *c, const struct capture_result **out)
+size_t capture_results(const struct capture_set *c, const struct capture_result **out)
 {
     *out = c->results;
     return c->results ? c->n_files : 0;
 }
 
-void capture_abort(struct capture *c)
+void capture_abort(struct capture_set *c)
 {
     for (size_t i = 0; i < c->n_files; i++) {
         struct file *f = &c->files[i];
@@ -406,7 +410,7 @@ void capture_abort(struct capture *c)
     fail(c, -ECANCELED, "the captures were aborted");
 }
 
-void capture_free(struct capture *c)
+void capture_free(struct capture_set *c)
 {
     if (!c)
         return;

@@ -51,19 +51,19 @@ static void make_frame(uint8_t f[43], uint8_t port)
     f[37] = port;
 }
 
-static struct capture *must_open(const struct capture_spec *specs, size_t n)
+static struct capture_set *must_open(const struct capture_spec *specs, size_t n)
 {
-    struct capture *c = capture_open(tmp.dir, "vnetsim 0.1.0", specs, n, err, sizeof err);
+    struct capture_set *c = capture_open(tmp.dir, "vnetsim 0.1.0", specs, n, err, sizeof err);
     cr_assert(c, "%s", err);
     return c;
 }
 
-static void send(struct capture *c, uint32_t id, uint8_t port)
+static void send(struct capture_set *c, uint32_t id, uint8_t port)
 {
     static const char *const comment[] = {"seen"};
     uint8_t f[43];
     make_frame(f, port);
-    cr_assert_eq(capture_packet(c, id, START + port, PCAPNG_DIR_OUT, f, sizeof f, comment, 1), 0);
+    cr_assert_eq(capture_packet(c, id, START + port, PCAPNG_DIR_OUT, false, f, sizeof f, comment, 1), 0);
 }
 
 static void expect_list(const char *want)
@@ -93,7 +93,7 @@ static void expect_ports(const char *file, const char *want)
     free(path);
 }
 
-static void expect_results(const struct capture *c, const char *want)
+static void expect_results(const struct capture_set *c, const char *want)
 {
     const struct capture_result *r;
     char got[512] = "";
@@ -106,14 +106,14 @@ static void expect_results(const struct capture *c, const char *want)
     cr_expect_str_eq(got, want);
 }
 
-static void must_commit(struct capture *c)
+static void must_commit(struct capture_set *c)
 {
     cr_assert_eq(capture_commit(c, START, START + 1000, err, sizeof err), 0, "%s", err);
 }
 
 Test(capture, default_is_a_file_per_point_and_all)
 {
-    struct capture *c = must_open(NULL, 0);
+    struct capture_set *c = must_open(NULL, 0);
     cr_expect_eq(capture_point(c, 0, "vm1-nic", "hub/clients"), 0);
     cr_expect_eq(capture_point(c, 1, "hq/laptop", NULL), 0);
     cr_expect_eq(capture_point(c, 2, "quiet", NULL), 0);
@@ -171,11 +171,11 @@ Test(capture, specs_choose_points_formats_and_filters)
     static const struct capture_point a = {0, "a", "first"}, b = {1, "net/b", NULL}, d = {9, "d", NULL};
     const struct capture_point ab[] = {a, b, a}, aa[] = {a, a}, bd[] = {b, d};
     const struct capture_spec specs[] = {
-        {"both", ab, 3, CAPTURE_PCAPNG, NULL},      {"dns", ab, 2, CAPTURE_PCAPNG, "udp port 53"},
-        {"one", aa, 2, CAPTURE_PCAP, ""},           {"two", bd, 2, CAPTURE_PCAP, "not udp port 53"},
-        {"nothing", NULL, 0, CAPTURE_PCAPNG, NULL}, {"none", NULL, 0, CAPTURE_PCAP, NULL},
+        {"both", ab, 3, CAPFILE_PCAPNG, NULL},      {"dns", ab, 2, CAPFILE_PCAPNG, "udp port 53"},
+        {"one", aa, 2, CAPFILE_PCAP, ""},           {"two", bd, 2, CAPFILE_PCAP, "not udp port 53"},
+        {"nothing", NULL, 0, CAPFILE_PCAPNG, NULL}, {"none", NULL, 0, CAPFILE_PCAP, NULL},
     };
-    struct capture *c = must_open(specs, 6);
+    struct capture_set *c = must_open(specs, 6);
     cr_expect_eq(capture_point(c, 0, "a", NULL), 0, "no file of its own: specs rule");
     cr_expect_eq(capture_point(c, 50, "other", NULL), 0);
     for (uint8_t i = 50; i < 55; i++) {
@@ -211,7 +211,7 @@ Test(capture, specs_choose_points_formats_and_filters)
 
 Test(capture, names_that_make_one_file_name)
 {
-    struct capture *c = must_open(NULL, 0);
+    struct capture_set *c = must_open(NULL, 0);
     static const char *const points[] = {"hq/laptop", "hq-laptop", "hq-laptop-2", "all", "../x",
                                          "\x1b[0m",   ""};
     for (uint32_t i = 0; i < 7; i++)
@@ -242,7 +242,7 @@ Test(capture, names_that_make_one_file_name)
 Test(capture, folder_is_made)
 {
     char *deep = tmp_path(&tmp, "out/of/run");
-    struct capture *c = capture_open(deep, "v", NULL, 0, err, sizeof err);
+    struct capture_set *c = capture_open(deep, "v", NULL, 0, err, sizeof err);
     cr_assert(c, "%s", err);
     must_commit(c);
     capture_free(c);
@@ -257,8 +257,8 @@ Test(capture, folder_is_made)
 Test(capture, wrong_filter_is_the_users_mistake)
 {
     static const struct capture_point a = {0, "a", NULL};
-    const struct capture_spec specs[] = {{"good", &a, 1, CAPTURE_PCAPNG, NULL},
-                                         {"client", &a, 1, CAPTURE_PCAPNG, "tcp prot 443"}};
+    const struct capture_spec specs[] = {{"good", &a, 1, CAPFILE_PCAPNG, NULL},
+                                         {"client", &a, 1, CAPFILE_PCAPNG, "tcp prot 443"}};
     cr_expect_null(capture_open(tmp.dir, "v", specs, 2, err, sizeof err));
     cr_expect_eq(errno, EINVAL);
     cr_expect(strstr(err, "capture 'client': filter 'tcp prot 443': ") && strstr(err, "syntax error"), "%s",
@@ -278,14 +278,14 @@ Test(capture, folder_that_cannot_be)
 
 Test(capture, abort_leaves_nothing)
 {
-    struct capture *c = must_open(NULL, 0);
+    struct capture_set *c = must_open(NULL, 0);
     capture_point(c, 0, "a", NULL);
     send(c, 0, 1);
     capture_free(c);
     expect_list("");
     c = must_open(NULL, 0);
     capture_abort(c);
-    cr_expect_eq(capture_packet(c, 0, 0, PCAPNG_DIR_IN, NULL, 0, NULL, 0), -ECANCELED);
+    cr_expect_eq(capture_packet(c, 0, 0, PCAPNG_DIR_IN, false, NULL, 0, NULL, 0), -ECANCELED);
     cr_expect_eq(capture_commit(c, 0, 0, err, sizeof err), -ECANCELED);
     capture_free(c);
     capture_free(NULL);
@@ -298,7 +298,7 @@ Test(capture, full_disk_leaves_no_file)
     char *b = tmp_path(&tmp, "b.pcapng"), *old = tmp_path(&tmp, "c.pcapng");
     cr_assert_eq(symlink("/dev/full", b), 0);
     file_write(old, "old", 3);
-    struct capture *c = must_open(NULL, 0);
+    struct capture_set *c = must_open(NULL, 0);
     capture_point(c, 0, "a", NULL);
     capture_point(c, 1, "b", NULL);
     capture_point(c, 2, "c", NULL);
@@ -321,13 +321,13 @@ Test(capture, error_in_the_run_is_told_and_kept)
 {
     char *all = tmp_path(&tmp, "all.pcapng");
     cr_assert_eq(symlink("/dev/full", all), 0);
-    struct capture *c = must_open(NULL, 0);
+    struct capture_set *c = must_open(NULL, 0);
     uint8_t f[43];
     make_frame(f, 1);
     capture_point(c, 0, "a", NULL);
     int error = 0;
     for (int i = 0; i < 10000 && !error; i++)
-        error = capture_packet(c, 0, START, PCAPNG_DIR_IN, f, sizeof f, NULL, 0);
+        error = capture_packet(c, 0, START, PCAPNG_DIR_IN, false, f, sizeof f, NULL, 0);
     cr_expect_eq(error, -ENOSPC);
     cr_expect_eq(capture_point(c, 1, "b", NULL), -ENOSPC);
     cr_expect_eq(capture_commit(c, START, START, err, sizeof err), -ENOSPC);
@@ -341,7 +341,7 @@ Test(capture, error_in_the_run_is_told_and_kept)
 Test(capture, failing_rename_withdraws_the_others)
 {
     char *b = tmp_path(&tmp, "b.pcapng");
-    struct capture *c = must_open(NULL, 0);
+    struct capture_set *c = must_open(NULL, 0);
     capture_point(c, 0, "a", NULL);
     capture_point(c, 1, "b", NULL);
     cr_assert_eq(mkdir(b, 0700), 0);
@@ -354,7 +354,7 @@ Test(capture, failing_rename_withdraws_the_others)
 
 Test(capture, wrong_points_and_times)
 {
-    struct capture *c = must_open(NULL, 0);
+    struct capture_set *c = must_open(NULL, 0);
     cr_expect_eq(capture_point(c, CAPTURE_IDS, "x", NULL), -ERANGE);
     cr_expect_eq(capture_commit(c, 0, 0, err, sizeof err), -ERANGE);
     capture_free(c);
@@ -372,7 +372,7 @@ Test(capture, thousands_of_points)
     enum { POINTS = 2000 };
     struct rlimit limit = {60, 60};
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    struct capture *c = must_open(NULL, 0);
+    struct capture_set *c = must_open(NULL, 0);
     char name[32];
     for (uint32_t i = 0; i < POINTS; i++) {
         snprintf(name, sizeof name, "nic-%u", i);
@@ -395,7 +395,7 @@ Test(capture, two_runs_are_equal)
     uint8_t *got[2];
     size_t n[2];
     for (int k = 0; k < 2; k++) {
-        struct capture *c = must_open(NULL, 0);
+        struct capture_set *c = must_open(NULL, 0);
         for (uint32_t i = 0; i < 20; i++) {
             char name[16];
             snprintf(name, sizeof name, "p%u", i);
@@ -417,7 +417,7 @@ Test(capture, tshark_reads_all_points)
 {
     if (!program_exists("tshark"))
         skip("capture::tshark_reads_all_points", "tshark is not installed");
-    struct capture *c = must_open(NULL, 0);
+    struct capture_set *c = must_open(NULL, 0);
     int rc;
     capture_point(c, 0, "vm1-nic", NULL);
     capture_point(c, 1, "hq/laptop", NULL);
