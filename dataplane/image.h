@@ -1,0 +1,141 @@
+/* image.h - the seam between model and data plane: one immutable value, compiled from the model, read by the packet path.
+ *
+ * An image names things by number. Port numbers are stable over all images of a run (a resource keeps its port for
+ * life); everything else counts within one image. Mutable run state lives in the pipeline and the hosts, so one image can
+ * be run many times and two images compared. Whoever builds an image fills arrays that belong to the image's arena and
+ * hands over tables (lpm, acl, exact), which image_free frees. All addresses in host order. */
+#ifndef VNETSIM_DATAPLANE_IMAGE_H
+#define VNETSIM_DATAPLANE_IMAGE_H
+
+#include "dataplane/acl.h"
+#include "dataplane/acl_ref.h"
+#include "dataplane/arena.h"
+#include "dataplane/exact.h"
+#include "dataplane/host.h"
+#include "dataplane/lpm.h"
+#include "dataplane/lpm_ref.h"
+#include "dataplane/verdict.h"
+
+#define REALM_PUBLIC 0u         /* the Internet's address space; virtual and on-premises networks follow */
+#define NONE32       UINT32_MAX /* no such index */
+#define POOL_FLAG    0x80000000u /* in the public address map: the rest is a translation pool, not a port */
+
+enum port_kind { PORT_NIC, PORT_ENDPOINT, PORT_SERVICE, PORT_INTERNET_HOST, PORT_ONPREM_HOST, PORT_GATEWAY, PORT_RESOLVER };
+
+struct image_port {
+    enum port_kind kind;
+    bool up;         /* exists in this image and runs */
+    uint32_t realm;  /* network of its address; REALM_PUBLIC for services, Internet hosts, resolvers */
+    ip4 addr;
+    uint32_t table;  /* routes of what leaves it; NONE32: the public Internet's */
+    uint32_t acl[2][2]; /* [0 outbound, 1 inbound][0 NIC, 1 subnet]: rule set or NONE32 */
+    uint32_t identity;  /* service-endpoint identity of its subnet; IDENTITY_NONE */
+    bool ip_forwarding; /* P-08 */
+    ip4 public_addr;    /* instance public address, stateless 1:1 (O-04), or 0 */
+    bool inbound_closed; /* Standard public address without any security group (G-19) */
+    uint32_t pool;      /* source translation towards the Internet where it wins (O-01); NONE32: none */
+    int64_t flow_timeout; /* ns, idle (G-07) */
+    /* private endpoint */
+    uint32_t service; /* port of the service behind it */
+    enum reason gate; /* REASON_NONE: approved */
+    /* the machine */
+    bool has_host;
+    struct host_config host;
+};
+
+enum nh_action {
+    NH_DROP,     /* reason */
+    NH_REALM,    /* look the destination up in a network's address map */
+    NH_PORT,     /* hand to a port: appliance, private endpoint, gateway */
+    NH_INTERNET, /* translate the source, look up in the public address map */
+    NH_SERVICE,  /* keep the private source, attach the subnet's identity (SE-01) */
+    NH_ONPREM,   /* into an on-premises network, and from there on to the Internet where it has a way out */
+};
+
+struct image_nexthop {
+    enum nh_action action;
+    enum reason reason;
+    uint32_t realm;    /* NH_REALM, NH_ONPREM; NH_PORT: network of that port */
+    uint32_t port;     /* NH_PORT */
+    uint32_t crossing; /* peering that is crossed, or NONE32 */
+    uint8_t link;      /* link class */
+    uint32_t row;      /* for whoever made the image: row of the requested routes; NONE32: implied */
+};
+
+struct image_table {
+    struct lpm *lpm;         /* value: index into nexthop */
+    struct lpm_ref *ref;     /* instead of lpm in a reference image */
+    struct image_nexthop *nexthop;
+    size_t n;
+};
+
+struct image_acl {
+    struct acl *acl;
+    struct acl_ref *ref;
+    bool platform; /* some rule names AzurePlatformDNS or IMDS: host-agent traffic is checked too (G-14) */
+};
+
+struct image_crossing { /* one direction over a peering */
+    enum reason closed;   /* REASON_NONE: carries traffic (P-03) */
+    bool forwarded;       /* the receiver takes packets whose source is not the sender network's (P-04) */
+};
+
+struct image_realm {
+    struct prefix4 *prefix;
+    size_t n;
+    bool onprem;
+    uint32_t pool;     /* on-premises: translation to the Internet; NONE32: no way out */
+};
+
+struct image_pool { /* source translation to one of a few public addresses (O-02, O-06) */
+    ip4 *addr;
+    size_t n;
+    uint32_t realm;     /* of the private addresses behind it */
+    bool carries_icmp, carries_fragments;
+    uint16_t first_port, last_port;
+};
+
+struct image_link {
+    int64_t latency, jitter; /* ns */
+    uint64_t bandwidth;      /* bit/s, 0: unlimited */
+    double loss;
+};
+
+struct image {
+    struct arena *arena;
+    uint32_t epoch;
+    bool reference;            /* slow reference tables are used */
+    bool endpoint_return_last_hop; /* switch privateEndpointReturn (PE-15, PE-16) */
+    bool rule_change_keeps_flows;  /* switch (G-06) */
+    struct image_port *port;
+    size_t n_ports;
+    struct image_table *table;
+    size_t n_tables;
+    struct image_acl *acl;
+    size_t n_acls;
+    struct image_crossing *crossing;
+    size_t n_crossings;
+    struct image_realm *realm;
+    size_t n_realms;
+    struct image_pool *pool;
+    size_t n_pools;
+    struct exact *addresses; /* (realm, address) -> port; public: port or POOL_FLAG | pool */
+    struct image_link *link;
+    size_t n_links;
+    uint8_t link_internet, link_backbone, link_private, link_gateway, link_local;
+    uint32_t resolver;       /* port of 168.63.129.16 */
+    uint32_t public_resolver; /* port of the resolver that hosts outside Azure ask */
+    ip4 public_resolver_addr;
+};
+
+/* => an empty image with its arena and address map; NULL: out of memory. */
+struct image *image_new(uint32_t epoch);
+void image_free(struct image *img);
+
+/* Route lookup at a port, as the packet path does it. => next hop of the port's table, or NULL (no table, no route). */
+const struct image_nexthop *image_route(const struct image *img, uint32_t port, ip4 dst);
+struct acl_hit image_acl_check(const struct image *img, uint32_t acl, const struct acl_key *key);
+/* => whether addr lies in the realm's prefixes. */
+bool image_in_realm(const struct image *img, uint32_t realm, ip4 addr);
+
+#endif

@@ -1,0 +1,44 @@
+/* pipe.h - the packet path: what happens to one packet at one port. Design essay: pipe.c.
+ *
+ * The pipeline reads an image and keeps the run state that packets create: flow records and address translations. It
+ * decides and records; moving the packet, in time and between hosts, is the engine's work (sim.h). */
+#ifndef VNETSIM_DATAPLANE_PIPE_H
+#define VNETSIM_DATAPLANE_PIPE_H
+
+#include "dataplane/image.h"
+#include "dataplane/packet.h"
+#include "dataplane/trace.h"
+
+struct pipe;
+
+struct pipe_decision {
+    enum reason reason; /* why the packet is dropped here; REASON_NONE: it goes on */
+    uint32_t next;      /* port it is handed to; the deciding port itself for local delivery (pipe_in) */
+    uint8_t link;       /* link class on the way there */
+    bool set_src, set_dst;
+    ip4 src, dst;
+    uint16_t sport, dport;
+    struct trace trace;
+};
+
+/* => NULL: out of memory. */
+struct pipe *pipe_new(void);
+void pipe_free(struct pipe *p);
+
+/* A packet leaves the machine at port into the network. meta is updated to what the next port must know. Cannot fail:
+ * whatever goes wrong is a reason. now in virtual ns. */
+void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t port, const struct packet_info *info,
+              struct packet_meta *meta, struct pipe_decision *d);
+/* A packet reaches port from the network. d->next == port: deliver to the machine there; else it passes on. */
+void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port, const struct packet_info *info,
+             struct packet_meta *meta, struct pipe_decision *d);
+
+/* Which TCP flows does the change from one image to the next cut (SE-02)? Those whose destination changes between a
+ * service-endpoint route and any other at a NIC they leave from.
+ * => number of flow ids written to *flows (ascending, each once; malloc'd, the caller frees), or -ENOMEM. */
+int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct image *after, uint32_t **flows);
+
+/* => flow records held, expired ones included. */
+size_t pipe_flows(const struct pipe *p);
+
+#endif

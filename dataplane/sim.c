@@ -1,0 +1,624 @@
+/* sim.c - the discrete-event engine.
+ *
+ * A packet's life: a host puts it out (env_output) -> pipe_out decides at the port -> taps see it as the guest does ->
+ * translation is applied -> the link delays or loses it -> arrival (deliver) -> pipe_in decides -> taps -> the host gets
+ * it, or the port passes it on at once (private endpoints and gateways are not machines).
+ *
+ * Links. Every ordered pair of ports has a wire of its own with the class's latency, jitter, bandwidth and loss. A wire
+ * never reorders: a packet arrives no earlier than the one before it. Random draws come from a stream per wire, seeded by
+ * the scenario's seed and the wire's ports, so that one wire's traffic does not change another's luck.
+ *
+ * Order. Equal times run in the order of scheduling. Cut connections are reset in ascending flow order. */
+#include "dataplane/sim.h"
+
+#include "dataplane/event.h"
+#include "dataplane/flowtab.h"
+#include "dataplane/rng.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EV_DELIVER, EV_TIMER, EV_CALL };
+
+struct wire {
+    int64_t free_at, last_arrival;
+    struct rng rng;
+};
+
+struct call {
+    void (*fn)(void *);
+    void *arg;
+};
+
+struct sim {
+    uint64_t seed;
+    struct sim_ops ops;
+    struct host_env env;
+    struct evq *events;
+    int64_t now;
+    const struct image *img;
+    struct pipe *pipe;
+    struct packet_pool *pool;
+    struct host **host; /* by port; NULL: none */
+    size_t n_hosts;
+    struct flowtab *wire_index;
+    struct wire *wire;
+    size_t n_wires, cap_wires;
+    struct call *call;
+    size_t n_calls, cap_calls, calls_left, packets_flying, flows_open;
+    struct flow_result **flow;
+    size_t n_flows, cap_flows;
+    uint64_t counter[REASON_COUNT];
+};
+
+static void *grow(void *at, size_t n, size_t *cap, size_t size)
+{
+    if (n < *cap)
+        return at;
+    *cap = *cap ? *cap * 2 : 16;
+    void *more = realloc(at, *cap * size);
+    if (!more)
+        arena_oom("simulation");
+    return more;
+}
+
+static void push(struct sim *s, int64_t at, uint32_t kind, uint32_t a, uint64_t b, void *p)
+{
+    if (evq_push(s->events, at, kind, a, b, p) != 0)
+        arena_oom("event queue");
+}
+
+static struct flow_result *flow_of(const struct sim *s, uint32_t id)
+{
+    return id && id <= s->n_flows ? s->flow[id - 1] : NULL;
+}
+
+/* -- what is remembered of a flow ----------------------------------------------------------------------------- */
+
+static void hop_add(struct hop_list *l, uint32_t port)
+{
+    l->port = grow(l->port, l->n, &l->cap, sizeof *l->port);
+    l->port[l->n++] = port;
+}
+
+/* Fragments after the first tell nothing new. */
+static bool tells(const struct packet *p, const struct packet_info *info)
+{
+    return p->meta.flow && !p->meta.dns && !info->frag_offset;
+}
+
+/* A packet begins its way (or goes on) at port: keep the hops of the request until it arrived, of the answer until the
+ * client has it. A retransmission starts the list again. */
+static void note_hop(struct sim *s, uint32_t port, const struct packet *p, const struct packet_info *info, bool begins)
+{
+    struct flow_result *f = flow_of(s, p->meta.flow);
+    if (!f || !tells(p, info) || (p->meta.reply ? f->answered : f->arrived))
+        return;
+    struct hop_list *l = p->meta.reply ? &f->return_path : &f->path;
+    if (begins)
+        l->n = 0;
+    hop_add(l, port);
+}
+
+static void note_rules(struct flow_result *f, const struct trace *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const struct trace_step *st = &t->step[i];
+        if (st->stage == STAGE_NIC_NSG || st->stage == STAGE_SUBNET_NSG)
+            f->rule = (struct sim_lookup){true, t->epoch, st->a, st->b};
+    }
+}
+
+static void note_trace(struct sim *s, const struct packet *p, const struct packet_info *info, const struct trace *t)
+{
+    struct flow_result *f = flow_of(s, p->meta.flow);
+    const enum reason r = trace_reason(t);
+    s->counter[r]++;
+    if (!f)
+        return;
+    if (r != REASON_NONE && (r != REASON_LINK_LOSS || f->drop.reason == REASON_NONE)) {
+        f->drop.reason = r;
+        f->drop.port = t->port;
+        f->drop.reply = p->meta.reply;
+    }
+    if (!tells(p, info))
+        return;
+    if (!p->meta.reply || r == REASON_NSG_DENY)
+        note_rules(f, t);
+    if (p->meta.reply || t->inbound || t->port != f->from || p->meta.origin != f->from || f->route.made)
+        return;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->step[i].stage == STAGE_ROUTE)
+            f->route = (struct sim_lookup){true, t->epoch, t->step[i].a, t->step[i].b};
+}
+
+static void tap(struct sim *s, uint32_t port, const struct packet *p, const struct trace *t)
+{
+    if (s->ops.tap)
+        s->ops.tap(s->ops.ctx, port, s->now, p, t);
+}
+
+/* -- links --------------------------------------------------------------------------------------------------- */
+
+static struct wire *wire_of(struct sim *s, uint32_t from, uint32_t to, uint8_t link)
+{
+    struct flow_key key = flow_key_make(from, 0, link, to, 0, 0, 0);
+    uint64_t i = flowtab_get(s->wire_index, key);
+    if (i == FLOW_MISS) {
+        char label[64];
+        i = s->n_wires;
+        s->wire = grow(s->wire, s->n_wires, &s->cap_wires, sizeof *s->wire);
+        struct wire *w = &s->wire[s->n_wires++];
+        *w = (struct wire){0};
+        snprintf(label, sizeof label, "wire %u %u %u", from, to, link);
+        rng_seed(&w->rng, s->seed, label);
+        if (flowtab_set(s->wire_index, key, i) != 0)
+            arena_oom("wires");
+    }
+    return &s->wire[i];
+}
+
+/* Put p on the wire. A lost packet ends here. */
+static void transmit(struct sim *s, uint32_t from, uint32_t to, uint8_t link, struct packet *p)
+{
+    const struct image_link *l = &s->img->link[link];
+    struct wire *w = wire_of(s, from, to, link);
+    int64_t start = w->free_at > s->now ? w->free_at : s->now;
+    if (l->bandwidth)
+        w->free_at = start + (int64_t)((double)p->len * 8e9 / (double)l->bandwidth);
+    else
+        w->free_at = start;
+    int64_t at = w->free_at + l->latency;
+    if (l->jitter)
+        at += (int64_t)rng_below(&w->rng, (uint64_t)l->jitter + 1);
+    if (at < w->last_arrival)
+        at = w->last_arrival;
+    if (l->loss > 0 && rng_unit(&w->rng) < l->loss) {
+        struct packet_info info;
+        struct trace t = {.port = from, .epoch = s->img->epoch};
+        trace_add(&t, STAGE_LINK, REASON_LINK_LOSS);
+        if (packet_parse(p->data, p->len, &info) == 0)
+            note_trace(s, p, &info, &t);
+        packet_put(s->pool, p);
+        return;
+    }
+    w->last_arrival = at;
+    s->packets_flying++;
+    push(s, at, EV_DELIVER, to, 0, p);
+}
+
+static void apply(struct packet *p, struct packet_info *info, const struct pipe_decision *d)
+{
+    if (d->set_src)
+        packet_set_src(p, info, d->src, d->sport);
+    if (d->set_dst)
+        packet_set_dst(p, info, d->dst, d->dport);
+}
+
+/* -- packets out of and into ports --------------------------------------------------------------------------- */
+
+static const uint8_t fabric_mac[6] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}; /* */
+
+/* Every ARP request in a virtual network is answered by the fabric. Takes ownership of p. */
+static void answer_arp(struct sim *s, uint32_t port, struct packet *p)
+{
+    struct arp_info arp;
+    struct trace t = {.port = port, .epoch = s->img->epoch};
+    int bad = packet_parse_arp(p->data, p->len, &arp);
+    tap(s, port, p, &t);
+    packet_put(s->pool, p);
+    if (bad || arp.op != 1)
+        return;
+    struct packet *reply = packet_build_arp(s->pool, 2, fabric_mac, arp.tpa, arp.sha, arp.spa);
+    if (!reply)
+        arena_oom("packet");
+    transmit(s, port, port, s->img->link_local, reply);
+}
+
+/* A packet leaves port, from its machine or passed on. Takes ownership. */
+static void out(struct sim *s, uint32_t port, struct packet *p)
+{
+    struct packet_info info;
+    struct pipe_decision d;
+    int rc = packet_parse(p->data, p->len, &info);
+    if (rc) {
+        answer_arp(s, port, p);
+        return;
+    }
+    pipe_out(s->pipe, s->img, s->now, port, &info, &p->meta, &d);
+    note_trace(s, p, &info, &d.trace);
+    d.trace.again = p->meta.origin != port && p->meta.seen_src == info.src && p->meta.seen_dst == info.dst;
+    tap(s, port, p, &d.trace);
+    if (d.reason != REASON_NONE) {
+        packet_put(s->pool, p);
+        return;
+    }
+    apply(p, &info, &d);
+    transmit(s, port, d.next, d.link, p);
+}
+
+static void deliver(struct sim *s, uint32_t port, struct packet *p)
+{
+    struct packet_info info;
+    struct pipe_decision d;
+    const enum port_kind kind = s->img->port[port].kind;
+    if (packet_parse(p->data, p->len, &info) != 0) { /* ARP */
+        struct trace t = {.port = port, .epoch = s->img->epoch, .inbound = true};
+        tap(s, port, p, &t);
+        if (s->host[port])
+            host_input(s->host[port], p);
+        else
+            packet_put(s->pool, p);
+        return;
+    }
+    pipe_in(s->pipe, s->img, s->now, port, &info, &p->meta, &d);
+    note_hop(s, port, p, &info, false);
+    note_trace(s, p, &info, &d.trace);
+    apply(p, &info, &d);
+    p->meta.seen_src = info.src;
+    p->meta.seen_dst = info.dst;
+    tap(s, port, p, &d.trace);
+    if (d.reason != REASON_NONE) {
+        packet_put(s->pool, p);
+    } else if (d.next != port) { /* a private endpoint hands the request on */
+        transmit(s, port, d.next, d.link, p);
+    } else if (kind == PORT_ENDPOINT || kind == PORT_GATEWAY) {
+        out(s, port, p);
+    } else {
+        struct flow_result *f = flow_of(s, p->meta.flow);
+        if (f && p->meta.reply && !p->meta.dns && port == f->from) {
+            f->answered = true;
+            f->count.received++;
+            f->count.bytes_received += info.ip_len;
+        }
+        host_input(s->host[port], p);
+    }
+}
+
+/* -- what hosts call ------------------------------------------------------------------------------------------- */
+
+static int64_t env_now(void *ctx)
+{
+    return ((struct sim *)ctx)->now;
+}
+
+static void env_output(void *ctx, uint32_t port, struct packet *p)
+{
+    struct sim *s = ctx;
+    struct packet_info info;
+    if (packet_parse(p->data, p->len, &info) == 0) {
+        struct flow_result *f = flow_of(s, p->meta.flow);
+        const bool begins = p->meta.origin == port;
+        if (begins)
+            note_hop(s, port, p, &info, true);
+        if (f && begins && !p->meta.reply && !p->meta.dns) {
+            f->count.sent++;
+            f->count.bytes_sent += info.ip_len;
+            if (!f->spec.sport)
+                f->spec.sport = info.sport;
+        }
+    }
+    out(s, port, p);
+}
+
+static void env_timer(void *ctx, uint32_t port, int64_t at, uint64_t cookie)
+{
+    push(ctx, at, EV_TIMER, port, cookie, NULL);
+}
+
+static void env_dropped(void *ctx, uint32_t port, const struct packet *p, enum reason why)
+{
+    struct sim *s = ctx;
+    struct packet_info info;
+    struct trace t = {.port = port, .epoch = s->img->epoch, .inbound = true};
+    trace_add(&t, STAGE_GUEST, why);
+    if (packet_parse(p->data, p->len, &info) == 0)
+        note_trace(s, p, &info, &t);
+}
+
+static const struct flow_spec *env_flow(void *ctx, uint32_t flow)
+{
+    const struct flow_result *f = flow_of(ctx, flow);
+    return f ? &f->spec : NULL;
+}
+
+static void env_resolved(void *ctx, uint32_t flow, const struct dns_msg *answer)
+{
+    struct flow_result *f = flow_of(ctx, flow);
+    if (!f)
+        return;
+    if (!f->dns && !(f->dns = malloc(sizeof *f->dns)))
+        arena_oom("DNS answer");
+    *f->dns = *answer;
+}
+
+static void env_arrived(void *ctx, uint32_t port, const struct packet *p)
+{
+    struct flow_result *f = flow_of(ctx, p->meta.flow);
+    struct packet_info info;
+    if (!f || f->arrived || p->meta.dns || packet_parse(p->data, p->len, &info) != 0)
+        return;
+    f->arrived = true;
+    f->destination = port;
+    f->source_seen = info.src;
+    f->destination_seen = info.dst;
+    f->source_port_seen = info.sport;
+}
+
+static enum reason env_admit(void *ctx, uint32_t port, const struct packet *first)
+{
+    struct sim *s = ctx;
+    struct flow_result *f = flow_of(s, first->meta.flow);
+    if (!f || !s->ops.admit)
+        return REASON_NONE;
+    enum reason r = s->ops.admit(s->ops.ctx, port, first, f);
+    if (r != REASON_NONE)
+        f->denied = r;
+    return r;
+}
+
+static bool env_dns(void *ctx, uint32_t port, const struct packet *query, struct dns_msg *answer)
+{
+    struct sim *s = ctx;
+    return s->ops.dns && s->ops.dns(s->ops.ctx, port, query->meta.last_hop, answer);
+}
+
+static enum reason outcome_reason(const struct flow_result *f, enum flow_outcome what)
+{
+    switch (what) {
+    case FLOW_OK:
+        return f->denied;
+    case FLOW_REFUSED:
+        return REASON_NO_LISTENER;
+    case FLOW_RESET:
+        return f->cut != REASON_NONE ? f->cut : REASON_CONNECTION_CLOSED_BY_CHANGE;
+    case FLOW_TIMEOUT:
+        return f->drop.reason != REASON_NONE ? f->drop.reason : REASON_NO_HOST;
+    case FLOW_TOO_BIG:
+        return REASON_MTU_EXCEEDED;
+    case FLOW_NXDOMAIN:
+        return REASON_NX_DOMAIN;
+    case FLOW_NODATA:
+        return REASON_NO_DATA;
+    case FLOW_DNS_TIMEOUT:
+        return REASON_DNS_UNREACHABLE;
+    }
+    return REASON_NONE;
+}
+
+static void finish(struct sim *s, struct flow_result *f, enum reason why)
+{
+    if (f->done)
+        return;
+    f->done = true;
+    f->ended_at = s->now;
+    f->reason = why;
+    f->verdict = reason_verdict(why);
+    s->flows_open--;
+    if (s->ops.flow_done)
+        s->ops.flow_done(s->ops.ctx, f->spec.id);
+}
+
+static void env_done(void *ctx, uint32_t flow, enum flow_outcome what)
+{
+    struct flow_result *f = flow_of(ctx, flow);
+    if (f)
+        finish(ctx, f, outcome_reason(f, what));
+}
+
+/* -- public face ------------------------------------------------------------------------------------------------ */
+
+struct sim *sim_new(uint64_t seed, const struct sim_ops *ops)
+{
+    struct sim *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->seed = seed;
+    s->ops = *ops;
+    s->events = evq_new();
+    s->pipe = pipe_new();
+    s->pool = packet_pool_new();
+    s->wire_index = flowtab_new(64);
+    s->env = (struct host_env){.ctx = s,
+                               .pool = s->pool,
+                               .now = env_now,
+                               .output = env_output,
+                               .timer = env_timer,
+                               .dropped = env_dropped,
+                               .flow = env_flow,
+                               .resolved = env_resolved,
+                               .done = env_done,
+                               .arrived = env_arrived,
+                               .admit = env_admit,
+                               .dns = env_dns};
+    if (s->events && s->pipe && s->pool && s->wire_index)
+        return s;
+    sim_free(s);
+    return NULL;
+}
+
+void sim_free(struct sim *s)
+{
+    struct event e;
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n_hosts; i++)
+        host_free(s->host[i]);
+    while (s->events && evq_pop(s->events, &e))
+        if (e.kind == EV_DELIVER)
+            packet_put(s->pool, e.p);
+    for (size_t i = 0; i < s->n_flows; i++) {
+        free(s->flow[i]->path.port);
+        free(s->flow[i]->return_path.port);
+        free(s->flow[i]->dns);
+        free(s->flow[i]);
+    }
+    if (s->events)
+        evq_free(s->events);
+    if (s->wire_index)
+        flowtab_free(s->wire_index);
+    pipe_free(s->pipe);
+    if (s->pool)
+        packet_pool_free(s->pool);
+    free(s->host);
+    free(s->wire);
+    free(s->call);
+    free(s->flow);
+    free(s);
+}
+
+/* The network resets both ends of a flow, each with the segment its peer would have sent. */
+static void cut(struct sim *s, uint32_t id)
+{
+    struct flow_result *f = flow_of(s, id);
+    if (!f || f->done)
+        return;
+    uint32_t end[2] = {f->from, f->arrived ? f->destination : PORT_NONE};
+    for (int i = 0; i < 2; i++) {
+        struct host *h = end[i] < s->n_hosts ? s->host[end[i]] : NULL;
+        struct packet *rst = h ? host_cut(h, id) : NULL;
+        if (!rst)
+            continue;
+        struct trace t = {.port = end[i], .epoch = s->img->epoch, .inbound = true};
+        trace_add(&t, STAGE_CHANGE, REASON_CONNECTION_CLOSED_BY_CHANGE);
+        f->cut = REASON_CONNECTION_CLOSED_BY_CHANGE;
+        tap(s, end[i], rst, &t);
+        host_input(h, rst);
+    }
+}
+
+static void place_hosts(struct sim *s, const struct image *img)
+{
+    if (img->n_ports > s->n_hosts) {
+        struct host **more = realloc(s->host, img->n_ports * sizeof *more);
+        if (!more)
+            arena_oom("hosts");
+        memset(more + s->n_hosts, 0, (img->n_ports - s->n_hosts) * sizeof *more);
+        s->host = more;
+        s->n_hosts = img->n_ports;
+    }
+    for (uint32_t i = 0; i < img->n_ports; i++) {
+        const struct image_port *p = &img->port[i];
+        if (!p->has_host)
+            continue;
+        int bad = 0;
+        if (!s->host[i])
+            bad = !(s->host[i] = host_new(&s->env, &p->host));
+        else
+            bad = host_reconfigure(s->host[i], &p->host) != 0;
+        if (bad)
+            arena_oom("host");
+    }
+}
+
+void sim_set_image(struct sim *s, const struct image *img)
+{
+    const struct image *before = s->img;
+    s->img = img;
+    place_hosts(s, img);
+    if (!before)
+        return;
+    uint32_t *flows;
+    int n = pipe_cut_by_change(s->pipe, before, img, &flows);
+    if (n < 0)
+        arena_oom("change");
+    for (int i = 0; i < n; i++)
+        cut(s, flows[i]);
+    free(flows);
+}
+
+void sim_call(struct sim *s, int64_t at, void (*fn)(void *), void *arg)
+{
+    s->call = grow(s->call, s->n_calls, &s->cap_calls, sizeof *s->call);
+    s->call[s->n_calls] = (struct call){fn, arg};
+    s->calls_left++;
+    push(s, at, EV_CALL, 0, s->n_calls++, NULL);
+}
+
+uint32_t sim_flow(struct sim *s)
+{
+    s->flow = grow(s->flow, s->n_flows, &s->cap_flows, sizeof *s->flow);
+    struct flow_result *f = calloc(1, sizeof *f);
+    if (!f)
+        arena_oom("flow");
+    s->flow[s->n_flows++] = f;
+    s->flows_open++;
+    f->spec.id = (uint32_t)s->n_flows;
+    f->from = f->destination = PORT_NONE;
+    return f->spec.id;
+}
+
+void sim_start(struct sim *s, uint32_t id, uint32_t from, const struct flow_spec *spec)
+{
+    struct flow_result *f = s->flow[id - 1];
+    f->spec = *spec;
+    f->spec.id = id;
+    f->from = from;
+    f->started = true;
+    f->started_at = s->now;
+    if (from < s->n_hosts && s->host[from] && s->img->port[from].up)
+        host_start(s->host[from], id);
+    else
+        finish(s, f, REASON_NO_HOST);
+}
+
+void sim_fail(struct sim *s, uint32_t id, enum reason why)
+{
+    struct flow_result *f = s->flow[id - 1];
+    f->started_at = s->now;
+    finish(s, f, why);
+}
+
+void sim_run(struct sim *s, int64_t until)
+{
+    struct event e;
+    while ((s->calls_left || s->flows_open || s->packets_flying) && evq_peek(s->events, &e) && e.at <= until) {
+        evq_pop(s->events, &e);
+        s->now = e.at;
+        switch (e.kind) {
+        case EV_DELIVER:
+            s->packets_flying--;
+            deliver(s, e.a, e.p);
+            break;
+        case EV_TIMER:
+            if (s->host[e.a])
+                host_timer(s->host[e.a], e.b);
+            break;
+        case EV_CALL:
+            s->calls_left--;
+            s->call[e.b].fn(s->call[e.b].arg);
+            break;
+        }
+    }
+}
+
+int64_t sim_now(const struct sim *s)
+{
+    return s->now;
+}
+
+size_t sim_flows(const struct sim *s)
+{
+    return s->n_flows;
+}
+
+const struct flow_result *sim_result(const struct sim *s, uint32_t flow)
+{
+    return flow_of(s, flow);
+}
+
+const uint64_t *sim_counters(const struct sim *s)
+{
+    return s->counter;
+}
+
+size_t sim_packets_out(const struct sim *s)
+{
+    return packet_pool_out(s->pool);
+}
+
+const struct image *sim_image(const struct sim *s)
+{
+    return s->img;
+}
