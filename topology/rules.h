@@ -21,10 +21,12 @@ enum default_rule {
     RULE_DENY_ALL_OUT,
 };
 
-struct eff_side { /* one end of a rule; matches if any prefix and any port range match (G-17) */
-    bool any;     /* '*': every address; set is then 0.0.0.0/0 */
-    struct prefix_set set; /* empty where a tag or group has no members: the rule never matches */
-    const char *const *text; /* as written: prefixes, tags; groups by name */
+struct eff_side {            /* one end of a rule; matches if any prefix and any port range match (G-17) */
+    struct prefix_set set;   /* empty (a group without members): the rule never matches; leave it out where an
+                              * empty list means any */
+    bool any;                /* '*': set is 0.0.0.0/0 */
+    bool tagged, grouped;    /* names a tag; names application security groups */
+    const char *const *text; /* as written: prefixes, tags, "*", names of groups */
     size_t n_text;
     const struct port_match *port; /* at least one */
     size_t n_port;
@@ -62,6 +64,9 @@ const struct eff_rules *rules_effective(struct arena *a, const struct model *m, 
  * list. */
 const struct eff_rule *rules_match(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport, ip4 dst,
                                    uint16_t dport);
+
+/* => whether the ports leave none out: what protocols without ports need to match. */
+bool rules_all_ports(const struct eff_side *s);
 
 /* Platform traffic (DHCP, DNS, metadata, probes) passes by all rules but those that name its tag (G-14,
  * N-17).
