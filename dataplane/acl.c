@@ -1,23 +1,25 @@
 /* acl.c - the classifier: lookups. It is compiled in acl_build.c.
  *
- * Each of five dimensions (source and destination address, source and destination port, protocol) maps its part of
- * the key to a class: the set of rules that this part would let match. The first rule in all five sets is the answer
- * (after Lakshman and Stiliadis, SIGCOMM 1998).
+ * Each of five dimensions (source and destination address, source and destination port, protocol) maps its
+ * part of the key to a class: the set of rules that this part would let match. The first rule in all five
+ * sets is the answer (after Lakshman and Stiliadis, SIGCOMM 1998).
  *
- *   address   longest-prefix match over all listed prefixes; a prefix's class holds its own rules and those of every
- *             prefix around it, so that the most specific one knows them all
- *   port      binary search in the intervals between the ranges' borders; one class more for protocols without ports
+ *   address   longest-prefix match over all listed prefixes; a prefix's class holds its own rules and those
+ *             of every prefix around it, so that the most specific one knows them all
+ *   port      binary search in the intervals between the ranges' borders; one class more for protocols
+ *             without ports
  *   protocol  a table of 256
  *
- *   row of a class:  summary | word 0 | word 1 | ...      bit r of the words: rule r; bit i of the summary: word i != 0
+ *   row of a class:  summary | word 0 | word 1 | ...
+ *                    bit r of the words: rule r; bit i of the summary: word i is not zero
  *
- * The five summaries are ANDed first; only words that can be non-zero in all of them are looked at, in order, so the
- * search mostly ends with the first word that it reads. Equal sets are stored once: tens of thousands of prefixes of
- * a service tag that no rule tells apart share one row, and a prefix of the same class as the one around it is not
- * stored at all.
+ * The five summaries are ANDed first; only words that can be non-zero in all of them are looked at, in order,
+ * so the search mostly ends with the first word that it reads. Equal sets are stored once: tens of thousands
+ * of prefixes of a service tag that no rule tells apart share one row, and a prefix of the same class as the
+ * one around it is not stored at all.
  *
- * Costs: two prefix lookups, two short binary searches, five lines of rows or more. Memory is (rules / 8 + rules / 512)
- * bytes for each distinct set, 1000 rules 136 bytes, and the prefixes' tables (lpm.c). */
+ * Costs: two prefix lookups, two short binary searches, five lines of rows or more. Memory is (rules / 8 +
+ * rules / 512) bytes for each distinct set, 1000 rules 136 bytes, and the prefixes' tables (lpm.c). */
 #include "dataplane/acl.h"
 #include "dataplane/acl_int.h"
 

@@ -1,8 +1,8 @@
 /* acl.h - first-match rule classifier, compiled from a rule list. Design essay: acl.c.
  *
- * A rule matches a key if each of its parts does: source and destination address in one of the prefixes, protocol equal,
- * each port in one of the ranges; an empty list matches anything (G-17: any combination). Of several rules that match,
- * the first in the list decides (G-01). All numbers in host order. */
+ * A rule matches a key if each of its parts does: source and destination address in one of the prefixes,
+ * protocol equal, each port in one of the ranges; an empty list matches anything (G-17: any combination).
+ * Of several rules that match, the first in the list decides (G-01). All numbers in host order. */
 #ifndef VNETSIM_DATAPLANE_ACL_H
 #define VNETSIM_DATAPLANE_ACL_H
 
@@ -29,8 +29,8 @@ struct acl_rule {
     uint32_t id;                           /* the caller's, returned in a hit */
 };
 
-/* What is classified. Only TCP and UDP have ports; for other protocols they are ignored, and a rule whose list leaves
- * any port out does not match. */
+/* What is classified. Only TCP and UDP have ports; for other protocols they are ignored, and a rule whose
+ * list leaves any port out does not match. */
 struct acl_key {
     uint32_t src, dst;
     uint16_t sport, dport;
@@ -47,7 +47,8 @@ static inline bool acl_has_ports(uint8_t proto)
     return proto == 6 || proto == 17;
 }
 
-/* Compile rules, in evaluation order. Rules that share a prefix list, be it the same array or equal ones, cost it once.
+/* Compile rules, in evaluation order. Rules that share a prefix list, be it the same array or equal ones,
+ * cost it once.
  * => owned by the caller; NULL: out of memory. */
 struct acl *acl_build(const struct acl_rule *rules, size_t n);
 /* Free it; NULL is allowed. */

@@ -1,17 +1,19 @@
 /* acl_build.c - compiles a rule list for the classifier; what it compiles to is drawn in acl.c.
  *
- * A set of rules under construction is an array of `words` words. Finished sets go through rows_intern, which stores each
- * distinct one once and answers its class.
+ * A set of rules under construction is an array of `words` words. Finished sets go through rows_intern, which
+ * stores each distinct one once and answers its class.
  *
- * Addresses: rules with equal prefix lists are brought together first, so that a tag used by hundreds of rules is
- * walked once. The prefixes of the distinct lists are sorted by address, then length; a prefix's ancestors then come
- * before it, and a stack of at most 33 holds those that are still open. The set of a prefix is that of the one around
- * it and the rules of the lists it is in.
+ * Addresses: rules with equal prefix lists are brought together first, so that a tag used by hundreds of
+ * rules is walked once. The prefixes of the distinct lists are sorted by address, then length; a prefix's
+ * ancestors then come before it, and a stack of at most 33 holds those that are still open. The set of a
+ * prefix is that of the one around it and the rules of the lists it is in.
  *
- * Ports: a sweep over the borders of all ranges counts for each rule how many of its ranges are open. Rules that are in
- * the set of every interval are those that leave no port out: the set for protocols without ports.
+ * Ports: a sweep over the borders of all ranges counts for each rule how many of its ranges are open. Rules
+ * that are in the set of every interval are those that leave no port out: the set for protocols without
+ * ports.
  *
- * Order is by rule number and content throughout, never by pointer. Any failing allocation gives up the whole build. */
+ * Order is by rule number and content throughout, never by pointer. Any failing allocation gives up the
+ * whole build. */
 #include "dataplane/acl.h"
 #include "dataplane/acl_int.h"
 #include "dataplane/hash.h"
@@ -33,7 +35,7 @@ struct build {
     size_t n_slots;  /* power of two */
 };
 
-/* -- sets of rules ---------------------------------------------------------------------------------------------------- */
+/* -- sets of rules --------------------------------------------------------------------------------------- */
 
 static void set_add(uint64_t *set, size_t rule)
 {
@@ -108,7 +110,7 @@ static int rows_intern(struct build *b, const uint64_t *set, uint32_t *class)
     return 0;
 }
 
-/* -- addresses -------------------------------------------------------------------------------------------------------- */
+/* -- addresses ------------------------------------------------------------------------------------------- */
 
 /* The prefix list of one rule; after sorting, equal lists are neighbours. */
 struct list {
@@ -237,7 +239,8 @@ static int classify_members(struct build *b, struct addr_build *s, uint32_t *oth
         if (rows_intern(b, set, &class[top]))
             return -ENOMEM;
         if (class[top] != class[top - 1])
-            s->routes[(*n_routes)++] = (struct lpm_route){.addr = p.addr, .len = p.len, .nexthop = class[top]};
+            s->routes[(*n_routes)++] =
+                (struct lpm_route){.addr = p.addr, .len = p.len, .nexthop = class[top]};
     }
     return 0;
 }
@@ -261,7 +264,7 @@ static int build_addrs(struct build *b, bool dst, struct acl_addrs *out)
     return err;
 }
 
-/* -- ports ------------------------------------------------------------------------------------------------------------ */
+/* -- ports ----------------------------------------------------------------------------------------------- */
 
 /* A range of a rule opens before port `at`, or is over. */
 struct border {
@@ -307,7 +310,8 @@ static int gather_borders(const struct build *b, bool dst, struct port_build *s)
     return 0;
 }
 
-/* A range closes at a later port than it opens, so no count falls below zero in whatever order equal ports come. */
+/* A range closes at a later port than it opens, so no count falls below zero in whatever order equal ports
+ * come. */
 static void cross(struct port_build *s, struct border c)
 {
     if (c.delta > 0) {
@@ -354,7 +358,7 @@ static int build_ports(struct build *b, bool dst, struct acl_ports *out)
     return err;
 }
 
-/* -- the whole -------------------------------------------------------------------------------------------------------- */
+/* -- the whole ------------------------------------------------------------------------------------------- */
 
 static int build_protos(struct build *b)
 {

@@ -5,8 +5,8 @@
 #include "dataplane/acl.h"
 #include "dataplane/lpm.h"
 
-/* Distinct sets of rules, one row each; a class is a row's number. Row: summary words, then rule words; bit i of the
- * summary says that rule word i is not zero. */
+/* Distinct sets of rules, one row each; a class is a row's number. Row: summary words, then rule words;
+ * bit i of the summary says that rule word i is not zero. */
 struct acl_rows {
     uint64_t *word;
     size_t n, cap; /* rows */

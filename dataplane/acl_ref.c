@@ -86,7 +86,8 @@ struct acl_hit acl_ref_classify(const struct acl_ref *a, const struct acl_key *k
     return (struct acl_hit){.hit = false};
 }
 
-void acl_ref_classify_bulk(const struct acl_ref *a, const struct acl_key *keys, struct acl_hit *hits, size_t n)
+void acl_ref_classify_bulk(const struct acl_ref *a, const struct acl_key *keys, struct acl_hit *hits,
+                           size_t n)
 {
     for (size_t i = 0; i < n; i++)
         hits[i] = acl_ref_classify(a, &keys[i]);

@@ -1,17 +1,18 @@
 /* event.c - the event queue: a heap of four children a node, ordered by (time, sequence).
  *
- * Representation: one array of events; the children of node i are 4i+1 .. 4i+4, its parent is (i-1)/4. Every node is
- * not after its children. The events lie in the heap themselves: a simulation has hundreds to thousands pending, which
- * fit the first two cache levels, and a level of four children halves the depth of a binary heap for three cheap
- * comparisons more.
+ * Representation: one array of events; the children of node i are 4i+1 .. 4i+4, its parent is (i-1)/4. Every
+ * node is not after its children. The events lie in the heap themselves: a simulation has hundreds to
+ * thousands pending, which fit the first two cache levels, and a level of four children halves the depth of a
+ * binary heap for three cheap comparisons more.
  *
- * Order: sequence numbers are unique, so no two events are equal and the order of popping is total: it depends on what
- * was pushed and when, never on the heap's history. Equal times run in the order of scheduling, which is what makes a
- * run repeatable and what merges runs on several workers by (time, sequence).
+ * Order: sequence numbers are unique, so no two events are equal and the order of popping is total: it
+ * depends on what was pushed and when, never on the heap's history. Equal times run in the order of
+ * scheduling, which is what makes a run repeatable and what merges runs on several workers by (time,
+ * sequence).
  *
- * Moves carry a hole: the event to be placed stays in a local until its place is found, each level costs one copy.
- * Costs: 40 bytes an event, push O(log4 n) and in practice O(1) (most events are scheduled late), pop O(log4 n). The
- * array doubles and does not shrink; the queue lives as long as its simulation. */
+ * Moves carry a hole: the event to be placed stays in a local until its place is found, each level costs
+ * one copy. Costs: 40 bytes an event, push O(log4 n) and in practice O(1) (most events are scheduled
+ * late), pop O(log4 n). The array doubles and does not shrink; the queue lives as long as its simulation. */
 #include "dataplane/event.h"
 #include "dataplane/mem.h"
 

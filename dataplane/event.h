@@ -8,7 +8,8 @@
 
 struct evq; /* opaque */
 
-/* What happens when. kind, a, b and p mean what the scheduler wants; the queue never looks at them, nor owns p. */
+/* What happens when. kind, a, b and p mean what the scheduler wants; the queue never looks at them, nor
+ * owns p. */
 struct event {
     int64_t at;   /* virtual time, ns */
     uint64_t seq; /* order of scheduling, from 0, assigned by the queue */
@@ -29,7 +30,8 @@ int evq_reserve(struct evq *q, size_t n);
  * => 0, or -ENOMEM (unchanged; no sequence number is used up). */
 int evq_push(struct evq *q, int64_t at, uint32_t kind, uint32_t a, uint64_t b, void *p);
 
-/* Take out, or look at, the event that is due first: the smallest time, of equal times the one scheduled first.
+/* Take out, or look at, the event that is due first: the smallest time, of equal times the one scheduled
+ * first.
  * => false: the queue is empty and out untouched. Cannot fail, does not allocate. */
 bool evq_pop(struct evq *q, struct event *out);
 bool evq_peek(const struct evq *q, struct event *out);

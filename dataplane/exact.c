@@ -2,19 +2,21 @@
  *
  *   bucket, 64 bytes:  key[5] (realm << 32 | addr) | value[5] | passed
  *
- * A key belongs to its home bucket, chosen by the high bits of its hash. When that is full it goes on in odd steps
- * taken from other bits of the hash: with a power of two of buckets they visit every bucket, and keys of one home part
- * ways at once instead of piling up in the neighbour. Every full bucket that an entry went past counts it in `passed`,
- * so a search ends at the first bucket that nobody went past. Removal undoes the counts on its way: no tombstones, no
- * moving of entries, and a table that churns forever stays as it was when new.
+ * A key belongs to its home bucket, chosen by the high bits of its hash. When that is full it goes on in odd
+ * steps taken from other bits of the hash: with a power of two of buckets they visit every bucket, and keys
+ * of one home part ways at once instead of piling up in the neighbour. Every full bucket that an entry went
+ * past counts it in `passed`, in one of eight counts chosen by its hash; a search ends at the first bucket
+ * that nobody of its eighth went past. Removal undoes the counts on its way: no tombstones, no moving of
+ * entries, and a table that churns forever stays as it was when new. A count that reached 15 stays there,
+ * which costs searches and never an answer.
  *
- * Empty slots hold the value EXACT_MISS, which is all ones. A bucket is searched without a branch: each of the five
- * slots contributes its value where the key fits and all ones where it does not, and the answer is the AND of them. An
- * empty slot therefore contributes nothing whatever stale key it holds.
+ * Empty slots hold the value EXACT_MISS, which is all ones. A bucket is searched without a branch: each of
+ * the five slots contributes its value where the key fits and all ones where it does not, and the answer is
+ * the AND of them. An empty slot therefore contributes nothing whatever stale key it holds.
  *
- * Costs: at most 4 entries a bucket on average (4/5 full), 16 to 32 bytes an entry beyond the smallest table; a lookup
- * reads one line, rarely two. Growth doubles: the new array is filled before the old one is given up, so an error
- * leaves the table as it was and no entry is ever lost. The table does not shrink.
+ * Costs: at most 4 entries a bucket on average (4/5 full), 16 to 32 bytes an entry beyond the smallest table;
+ * a lookup reads one line, rarely two. Growth doubles: the new array is filled before the old one is given
+ * up, so an error leaves the table as it was and no entry is ever lost. The table does not shrink.
  *
  * Batches: bucket addresses are computed and prefetched AHEAD keys before they are searched. */
 #include "dataplane/exact.h"
@@ -24,12 +26,14 @@
 
 #include <errno.h>
 
-#define PER_LINE 4 /* entries a bucket that a full table has on average */
-#define AHEAD    16
+#define PER_LINE   4 /* entries a bucket that a full table has on average */
+#define AHEAD      16
+#define PASSED_MAX 15u
 
-/* Where a key is looked for: home, then every step buckets. */
+/* Where a key is looked for: home, then every step buckets; and the position of its counts of passers-by. */
 struct probe {
     uint64_t at, step;
+    unsigned count_at;
 };
 
 static uint64_t key_of(uint32_t realm, uint32_t addr)
@@ -40,12 +44,24 @@ static uint64_t key_of(uint32_t realm, uint32_t addr)
 static inline struct probe probe_of(const struct exact *t, uint64_t key)
 {
     uint64_t h = hash_u64(key);
-    return (struct probe){h >> t->shift & t->mask, h << 1 | 1};
+    return (struct probe){h >> t->shift & t->mask, h >> 3 | 1, (unsigned)(h & 7) * 4};
 }
 
 static inline uint64_t probe_next(const struct exact *t, struct probe p)
 {
     return (p.at + p.step) & t->mask;
+}
+
+static inline uint32_t passers(const struct exact_bucket *b, struct probe p)
+{
+    return b->passed >> p.count_at & PASSED_MAX;
+}
+
+/* Count one passer-by more or, with -1, less; a full count can no longer tell. */
+static void pass(struct exact_bucket *b, struct probe p, int by)
+{
+    if (passers(b, p) < PASSED_MAX)
+        b->passed += (uint32_t)by << p.count_at;
 }
 
 /* => the value in this bucket, EXACT_MISS where the key is not in it. */
@@ -62,7 +78,7 @@ static inline uint32_t probe_get(const struct exact *t, struct probe p, uint64_t
     for (uint64_t n = 0; n <= t->mask; n++) {
         const struct exact_bucket *b = &t->buckets[p.at];
         uint32_t v = bucket_get(b, key);
-        if (v != EXACT_MISS || !b->passed)
+        if (v != EXACT_MISS || !passers(b, p))
             return v;
         p.at = probe_next(t, p);
     }
@@ -109,7 +125,7 @@ static void insert(struct exact *t, uint64_t key, uint32_t value)
     struct probe p = probe_of(t, key);
     int slot;
     while ((slot = free_slot(&t->buckets[p.at])) < 0) {
-        t->buckets[p.at].passed++;
+        pass(&t->buckets[p.at], p, 1);
         p.at = probe_next(t, p);
     }
     t->buckets[p.at].key[slot] = key;
@@ -164,7 +180,7 @@ static struct exact_bucket *find(const struct exact *t, uint64_t key, int *slot)
         for (*slot = 0; *slot < EXACT_SLOTS; ++*slot)
             if (b->key[*slot] == key && b->value[*slot] != EXACT_MISS)
                 return b;
-        if (!b->passed)
+        if (!passers(b, p))
             return NULL;
         p.at = probe_next(t, p);
     }
@@ -196,7 +212,7 @@ int exact_del(struct exact *t, uint32_t realm, uint32_t addr)
     if (!b)
         return -ENOENT;
     for (struct probe p = probe_of(t, key); &t->buckets[p.at] != b; p.at = probe_next(t, p))
-        t->buckets[p.at].passed--;
+        pass(&t->buckets[p.at], p, -1);
     b->value[slot] = EXACT_MISS;
     t->count--;
     return 0;
@@ -215,7 +231,8 @@ static inline struct probe prefetch(const struct exact *t, uint32_t realm, uint3
     return p;
 }
 
-void exact_get_bulk(const struct exact *t, const uint32_t *realm, const uint32_t *addr, uint32_t *value, size_t n)
+void exact_get_bulk(const struct exact *t, const uint32_t *realm, const uint32_t *addr, uint32_t *value,
+                    size_t n)
 {
     struct probe ring[AHEAD];
     size_t i = 0, primed = n < AHEAD ? n : AHEAD;

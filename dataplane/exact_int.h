@@ -12,7 +12,7 @@
 struct exact_bucket {
     uint64_t key[EXACT_SLOTS];
     uint32_t value[EXACT_SLOTS];
-    uint32_t passed; /* entries that found this bucket full and went on */
+    uint32_t passed; /* eight counts of four bits: entries that found this bucket full and went on, by hash */
 };
 
 static_assert(sizeof(struct exact_bucket) == MEM_LINE, "a bucket is one cache line");

@@ -1,21 +1,24 @@
 /* flowtab.c - a hash table of buckets of two cache lines.
  *
  *   bucket, 128 bytes:  head | slot 0 | slot 1 | slot 2 | slot 3 | slot 4        slot: key 16, value 8
- *   head, 8 bytes:      tag of slot 0 .. 4, one byte each | passed, three bytes
+ *   head, 8 bytes:      tag of slot 0 .. 4, one byte each | passed: six counts of four bits
  *
- * A tag is seven bits of the hash with the high bit set; 0 is a free slot. All five are compared at once in the word, so a
- * miss reads one line and a hit mostly compares one key. Slots fill from the first, which shares the line of the head.
+ * A tag is seven bits of the hash with the high bit set; 0 is a free slot. All five are compared at once in
+ * the word, so a miss reads one line and a hit mostly compares one key. Slots fill from the first, which
+ * shares the line of the head.
  *
- * A key belongs to its home bucket, from the high bits of its hash; when that is full it goes on in odd steps taken from
- * other bits. Every full bucket it went past counts it in `passed`, and a search ends at a bucket that nobody went past.
- * Removal undoes the counts: no tombstones, entries never move, and an emptied table searches like a new one. A count
- * that reached its end stays there, which costs searches and never an answer.
+ * A key belongs to its home bucket, from the high bits of its hash; when that is full it goes on in odd steps
+ * taken from other bits. Every full bucket it went past counts it in `passed`, in one of six counts chosen by
+ * its hash, and a search ends at a bucket that nobody of its sixth went past. Removal undoes the counts: no
+ * tombstones, entries never move, and an emptied table searches like a new one. A count that reached 15 stays
+ * there, which costs searches and never an answer.
  *
- * Costs: at most 4 flows a bucket on average (4/5 full), 32 to 64 bytes a flow beyond the smallest table. Growth doubles: the
- * new array is filled before the old one is given up. The table does not shrink.
+ * Costs: at most 4 flows a bucket on average (4/5 full), 32 to 64 bytes a flow beyond the smallest table.
+ * Growth doubles: the new array is filled before the old one is given up. The table does not shrink.
  *
- * Batches: AHEAD keys are hashed and their buckets prefetched before they are searched. Whether the common search (one
- * tag fits, nobody passed by) hits or misses is decided without a branch: half of the packets of a scan miss. */
+ * Batches: AHEAD keys are hashed and their buckets prefetched before they are searched. Whether the common
+ * search (one tag fits, nobody passed by) hits or misses is decided without a branch: half of the packets
+ * of a scan miss. */
 #include "dataplane/flowtab.h"
 #include "dataplane/flowtab_int.h"
 
@@ -28,20 +31,29 @@
 #define ONES       0x0101010101u
 #define HIGHS      0x8080808080u
 
-/* Where a key is looked for: home, then every step buckets; and its tag in all five bytes. */
+/* Where a key is looked for: home, then every step buckets; its tag in all five bytes; where its counts
+ * are. */
 struct probe {
     uint64_t at, step, tags;
+    unsigned count_at;
 };
 
 static inline struct probe probe_of(const struct flowtab *t, struct flow_key key)
 {
     uint64_t h = flowtab_hash(key);
-    return (struct probe){h >> t->shift & t->mask, h >> 7 | 1, ((h & 0x7f) | 0x80) * ONES};
+    unsigned sixth = (unsigned)((h >> 7 & 0xff) * FLOWTAB_COUNTS >> 8);
+    return (struct probe){h >> t->shift & t->mask, h >> 7 | 1, ((h & 0x7f) | 0x80) * ONES,
+                          FLOWTAB_COUNTS_AT + 4 * sixth};
 }
 
 static inline uint64_t probe_next(const struct flowtab *t, struct probe p)
 {
     return (p.at + p.step) & t->mask;
+}
+
+static inline uint64_t passers(const struct flowtab_bucket *b, struct probe p)
+{
+    return b->head >> p.count_at & FLOWTAB_PASSED_MAX;
 }
 
 static inline bool same_key(struct flow_key x, struct flow_key y)
@@ -52,7 +64,8 @@ static inline bool same_key(struct flow_key x, struct flow_key y)
     return !((a[0] ^ b[0]) | (a[1] ^ b[1]));
 }
 
-/* => the high bit of each byte whose tag fits, and now and then of the byte above one: candidates, to be compared. */
+/* => the high bit of each byte whose tag fits, and now and then of the byte above one: candidates, to be
+ * compared. */
 static inline uint64_t candidates(uint64_t head, uint64_t tags)
 {
     uint64_t x = (head ^ tags) & FLOWTAB_TAGS;
@@ -74,14 +87,15 @@ static inline unsigned bucket_find(const struct flowtab_bucket *b, uint64_t tags
 }
 
 /* => the bucket that holds key, its slot in *slot, or NULL. */
-static struct flowtab_bucket *find(const struct flowtab *t, struct probe p, struct flow_key key, unsigned *slot)
+static struct flowtab_bucket *find(const struct flowtab *t, struct probe p, struct flow_key key,
+                                   unsigned *slot)
 {
     for (uint64_t n = 0; n <= t->mask; n++) {
         struct flowtab_bucket *b = &t->buckets[p.at];
         *slot = bucket_find(b, p.tags, key);
         if (*slot < SLOTS)
             return b;
-        if (!(b->head & FLOWTAB_PASSED))
+        if (!passers(b, p))
             return NULL;
         p.at = probe_next(t, p);
     }
@@ -99,7 +113,7 @@ static uint64_t get_far(const struct flowtab *t, struct probe p, struct flow_key
 static inline uint64_t probe_get(const struct flowtab *t, struct probe p, struct flow_key key)
 {
     const struct flowtab_bucket *b = &t->buckets[p.at];
-    uint64_t c = candidates(b->head, p.tags), rest = (c & (c - 1)) | (b->head & FLOWTAB_PASSED);
+    uint64_t c = candidates(b->head, p.tags), rest = (c & (c - 1)) | passers(b, p);
     const struct flowtab_slot *s = &b->slot[c ? candidate_slot(c) : 0];
     uint64_t other = c ? !same_key(s->key, key) : 1;
     if (__builtin_expect(other && rest, 0))
@@ -130,16 +144,11 @@ static int make_empty(struct flowtab *t, unsigned bits)
     return 0;
 }
 
-static void pass(struct flowtab_bucket *b)
+/* Count one passer-by more or, with -1, less; a full count can no longer tell. */
+static void pass(struct flowtab_bucket *b, struct probe p, int by)
 {
-    if ((b->head & FLOWTAB_PASSED) != FLOWTAB_PASSED)
-        b->head += FLOWTAB_PASSED_1;
-}
-
-static void unpass(struct flowtab_bucket *b)
-{
-    if ((b->head & FLOWTAB_PASSED) != FLOWTAB_PASSED)
-        b->head -= FLOWTAB_PASSED_1;
+    if (passers(b, p) < FLOWTAB_PASSED_MAX)
+        b->head += (uint64_t)by << p.count_at;
 }
 
 /* => the first free slot, or SLOTS. Tags have their high bit set. */
@@ -155,7 +164,7 @@ static void insert(struct flowtab *t, struct flow_key key, uint64_t value)
     struct probe p = probe_of(t, key);
     unsigned slot;
     while ((slot = free_slot(t->buckets[p.at].head)) == SLOTS) {
-        pass(&t->buckets[p.at]);
+        pass(&t->buckets[p.at], p, 1);
         p.at = probe_next(t, p);
     }
     struct flowtab_bucket *b = &t->buckets[p.at];
@@ -226,7 +235,7 @@ int flowtab_del(struct flowtab *t, struct flow_key key)
     if (!b)
         return -ENOENT;
     for (; &t->buckets[p.at] != b; p.at = probe_next(t, p))
-        unpass(&t->buckets[p.at]);
+        pass(&t->buckets[p.at], p, -1);
     b->head &= ~((uint64_t)0xff << (8 * slot));
     t->count--;
     return 0;

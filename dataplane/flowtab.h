@@ -1,5 +1,5 @@
-/* flowtab.h - exact match on a 16-byte flow key, for a 64-bit value: the index of the unified flow table. Design essay:
- * flowtab.c. All numbers in host order. */
+/* flowtab.h - exact match on a 16-byte flow key, for a 64-bit value: the index of the unified flow table.
+ * Design essay: flowtab.c. All numbers in host order. */
 #ifndef VNETSIM_DATAPLANE_FLOWTAB_H
 #define VNETSIM_DATAPLANE_FLOWTAB_H
 
@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A 5-tuple, the port of the pipeline where it is seen, and the direction there. Make and read the last word with the
- * functions below only: port in bits 9 to 31, direction in bit 8, protocol in bits 0 to 7. */
+/* A 5-tuple, the port of the pipeline where it is seen, and the direction there. Make and read the last
+ * word with the functions below only: port in bits 9 to 31, direction in bit 8, protocol in bits 0 to 7. */
 struct flow_key {
     uint32_t src, dst;
     uint16_t sport, dport;
@@ -20,8 +20,8 @@ static_assert(sizeof(struct flow_key) == 16, "a flow key is 16 bytes without pad
 #define FLOW_PORT_MAX ((1u << 23) - 1)
 
 /* => the key; port <= FLOW_PORT_MAX; dir 0: out of the port, 1: into it. */
-static inline struct flow_key flow_key_make(uint32_t port, unsigned dir, uint8_t proto, uint32_t src, uint32_t dst,
-                                            uint16_t sport, uint16_t dport)
+static inline struct flow_key flow_key_make(uint32_t port, unsigned dir, uint8_t proto, uint32_t src,
+                                            uint32_t dst, uint16_t sport, uint16_t dport)
 {
     return (struct flow_key){src, dst, sport, dport, port << 9 | (uint32_t)(dir & 1) << 8 | proto};
 }
@@ -41,7 +41,8 @@ static inline uint8_t flow_key_proto(struct flow_key k)
     return (uint8_t)k.port_proto_dir;
 }
 
-/* => the key of the replies: addresses and ports exchanged, the other direction, the same port of the pipeline. */
+/* => the key of the replies: addresses and ports exchanged, the other direction, the same port of the
+ * pipeline. */
 static inline struct flow_key flow_key_reverse(struct flow_key k)
 {
     return (struct flow_key){k.dst, k.src, k.dport, k.sport, k.port_proto_dir ^ 1u << 8};
@@ -55,7 +56,8 @@ struct flowtab *flowtab_new(size_t hint);
 /* Free the table; NULL is allowed. */
 void flowtab_free(struct flowtab *t);
 
-/* Make room for that many flows in all, so that adding up to there cannot fail. => 0, or -ENOMEM (unchanged). */
+/* Make room for that many flows in all, so that adding up to there cannot fail. => 0, or -ENOMEM
+ * (unchanged). */
 int flowtab_reserve(struct flowtab *t, size_t flows);
 
 /* Add or replace one flow. => 0, -ENOMEM, or -ERANGE (value is FLOW_MISS); unchanged on error. */
@@ -70,9 +72,10 @@ uint64_t flowtab_get(const struct flowtab *t, struct flow_key key);
 /* Look up n flows at once, memory latency overlapped. The arrays are borrowed and must not overlap. */
 void flowtab_get_bulk(const struct flowtab *t, const struct flow_key *keys, uint64_t *values, size_t n);
 
-/* Walk all flows, in no order that may reach any output: for (c = 0; (c = flowtab_next(t, c, &key, &value));) ...
- * => the next cursor with *key and *value set, or 0 at the end (both untouched). Removing and replacing flows on the
- * way is allowed; adding makes it unspecified which flows are still met. */
+/* Walk all flows, in no order that may reach any output: for (c = 0; (c = flowtab_next(t, c, &key, &value));)
+ * ...
+ * => the next cursor with *key and *value set, or 0 at the end (both untouched). Removing and replacing
+ * flows on the way is allowed; adding makes it unspecified which flows are still met. */
 size_t flowtab_next(const struct flowtab *t, size_t cursor, struct flow_key *key, uint64_t *value);
 
 /* => flows; bytes of memory held. */

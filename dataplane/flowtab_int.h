@@ -8,10 +8,11 @@
 
 #include <string.h>
 
-#define FLOWTAB_SLOTS    5
-#define FLOWTAB_TAGS     0xffffffffffu /* tag of slot i: byte i of the head; 0: the slot is free */
-#define FLOWTAB_PASSED_1 ((uint64_t)1 << 40)
-#define FLOWTAB_PASSED   (~(uint64_t)0 << 40) /* flows that found the bucket full and went on; all ones: too many */
+#define FLOWTAB_SLOTS      5
+#define FLOWTAB_TAGS       0xffffffffffu /* tag of slot i: byte i of the head; 0: the slot is free */
+#define FLOWTAB_COUNTS     6             /* four bits each above the tags: flows that went on, by hash */
+#define FLOWTAB_COUNTS_AT  40
+#define FLOWTAB_PASSED_MAX ((uint64_t)15) /* this many or more */
 
 struct flowtab_slot {
     struct flow_key key;

@@ -1,6 +1,7 @@
-/* hash.h - hashes of the tables' keys, inline. They spread structured keys (counting addresses, keys differing in one
- * bit); they do not resist someone who chooses keys to collide: such a table gets slow, never wrong. Take table
- * positions from the high bits. The constants are the golden ratio's and those of splitmix64's finaliser. */
+/* hash.h - hashes of the tables' keys, inline. They spread structured keys (counting addresses, keys
+ * differing in one bit); they do not resist someone who chooses keys to collide: such a table gets slow,
+ * never wrong. Take table positions from the high bits. The constants are the golden ratio's and those of
+ * splitmix64's finaliser. */
 #ifndef VNETSIM_DATAPLANE_HASH_H
 #define VNETSIM_DATAPLANE_HASH_H
 

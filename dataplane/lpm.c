@@ -1,7 +1,8 @@
 /* lpm.c - longest-prefix match: the table and its lookups.
  *
- * What was asked is kept apart from what was compiled. The requested routes are a binary trie (lpm_rib.c); lookups
- * read the image (lpm_image.c), a trie that resolves many bits a step and holds the answers, not the routes:
+ * What was asked is kept apart from what was compiled. The requested routes are a binary trie (lpm_rib.c);
+ * lookups read the image (lpm_image.c), a trie that resolves many bits a step and holds the answers, not the
+ * routes:
  *
  *   root[2^8, 2^14 or 2^18]      by the address's first bits; more as the table grows
  *      |- next hop               identifier into hops.value, 0 = LPM_MISS
@@ -9,24 +10,27 @@
  *           bitmap, 64 bits      bit i: slot i begins a run of equal slots (bit 0 always)
  *           entry[runs]          as in the root; slot i's is entry[popcount(bitmap & bits 0..i) - 1]
  *
- * So a step is one load of the bitmap and one of the entry, mostly in the same cache line, and a run of any length
- * costs four bytes: after Degermark et al. (SIGCOMM 1997) and poptrie (Asai and Ohara, SIGCOMM 2015), with the two
- * kinds of entries in one array. Next hops are replaced by small identifiers to leave a bit for "this is a node"
- * without taking any next hop away from callers.
+ * So a step is one load of the bitmap and one of the entry, mostly in the same cache line, and a run of any
+ * length costs four bytes: after Degermark et al. (SIGCOMM 1997) and poptrie (Asai and Ohara, SIGCOMM 2015),
+ * with the two kinds of entries in one array. Next hops are replaced by small identifiers to leave a bit for
+ * "this is a node" without taking any next hop away from callers.
  *
- * Invariants: between calls the image gives the trie's answers, or is marked broken; a range with one answer is never
- * a node, so that the image depends on the routes alone and not on the order of changes (test_lpm checks it).
+ * Invariants: between calls the image gives the trie's answers, or is marked broken; a range with one answer
+ * is never a node, so that the image depends on the routes alone and not on the order of changes (test_lpm
+ * checks it).
  *
- * Errors: adding undoes itself when memory runs out. The image may then be broken, as it may be when the replacement
- * for a removed route finds no memory. Lookups walk the trie instead, slower and right, until the next change or
- * rebuild succeeds: a table can always answer, and removal can always be done.
+ * Errors: adding undoes itself when memory runs out. The image may then be broken, as it may be when the
+ * replacement for a removed route finds no memory. Lookups walk the trie instead, slower and right, until the
+ * next change or rebuild succeeds: a table can always answer, and removal can always be done.
  *
- * Costs: an update rewrites the nodes on the route's path, at most five of up to 64 slots, and what lies below the
- * route; a short prefix over a full table is a rebuild. About 30 bytes of image a route in a full Internet table, 100 for a
- * lone /32; 12 bytes a trie node. The root is 1 KiB below 64 routes, 64 KiB below 8192, else 1 MiB, and does not shrink.
+ * Costs: an update rewrites the nodes on the route's path, at most five of up to 64 slots, and what lies
+ * below the route; a short prefix over a full table is a rebuild. About 30 bytes of image a route in a full
+ * Internet table, 100 for a lone /32; 12 bytes a trie node. The root is 1 KiB below 64 routes, 64 KiB below
+ * 8192, else 1 MiB, and does not shrink.
  *
- * Batches run LANES lookups abreast, level by level; those that reached their answer leave the ranks without a branch.
- * Without a popcount instruction (x86-64 before 2008) the portable variant counts in software. */
+ * Batches run LANES lookups abreast, level by level; those that reached their answer leave the ranks
+ * without a branch. Without a popcount instruction (x86-64 before 2008) the portable variant counts in
+ * software. */
 #include "dataplane/lpm.h"
 #include "dataplane/addr.h"
 #include "dataplane/lpm_int.h"
@@ -38,7 +42,7 @@
 #define LANES  64
 #define ALWAYS __attribute__((always_inline)) static inline
 
-/* -- lookups ---------------------------------------------------------------------------------------------------------- */
+/* -- lookups --------------------------------------------------------------------------------------------- */
 
 ALWAYS uint32_t step(const uint32_t *pool, uint32_t entry, uint32_t addr, unsigned depth)
 {
@@ -168,7 +172,7 @@ bool lpm_use(struct lpm *t, enum lpm_variant v)
     return true;
 }
 
-/* -- changes ---------------------------------------------------------------------------------------------------------- */
+/* -- changes --------------------------------------------------------------------------------------------- */
 
 struct lpm *lpm_new(void)
 {

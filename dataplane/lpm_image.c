@@ -1,15 +1,15 @@
 /* lpm_image.c - compiles the requested routes into the image that lookups read; the image is drawn in lpm.c.
  *
- * The image is a function of the answers alone: a range of addresses with one answer is a leaf however many routes say
- * so, everything else is a node. An update recomputes the slots that the route covers and the nodes above them; nodes
- * beside the path are taken over as they are. What is not needed any more is given back before the replacement is
- * made, so an update needs no second copy.
+ * The image is a function of the answers alone: a range of addresses with one answer is a leaf however many
+ * routes say so, everything else is a node. An update recomputes the slots that the route covers and the
+ * nodes above them; nodes beside the path are taken over as they are. What is not needed any more is given
+ * back before the replacement is made, so an update needs no second copy.
  *
- * Nodes are of seven sizes: 4, 8 and 16 words, the smaller split out of the larger, so that none straddles a cache
- * line it need not touch, and 32 to 80 words in lines. Freed nodes wait in a list for their size.
+ * Nodes are of seven sizes: 4, 8 and 16 words, the smaller split out of the larger, so that none straddles a
+ * cache line it need not touch, and 32 to 80 words in lines. Freed nodes wait in a list for their size.
  *
- * If memory runs out in the middle the image is marked broken and every entry written from there on is meaningless;
- * the table then answers from the requested routes (lpm.c). */
+ * If memory runs out in the middle the image is marked broken and every entry written from there on is
+ * meaningless; the table then answers from the requested routes (lpm.c). */
 #include "dataplane/lpm_int.h"
 #include "dataplane/mem.h"
 
@@ -69,7 +69,7 @@ bool lpm_image_fit(struct lpm_image *m, size_t routes)
     return true;
 }
 
-/* -- nodes ------------------------------------------------------------------------------------------------------------ */
+/* -- nodes ----------------------------------------------------------------------------------------------- */
 
 static uint32_t *node_words(const struct lpm_image *m, uint32_t entry)
 {
@@ -182,7 +182,7 @@ static uint32_t encode(struct lpm_image *m, const uint32_t *slots)
     return node | LPM_NODE;
 }
 
-/* -- compiling -------------------------------------------------------------------------------------------------------- */
+/* -- compiling ------------------------------------------------------------------------------------------- */
 
 static void expand(struct lpm_image *m, const struct lpm_rib *r, uint32_t n, unsigned bits, uint32_t hop,
                    uint32_t *slots);

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/* -- requested routes: a binary trie in one array, index 0 is "no node", index 1 the root (lpm_rib.c) -------------- */
+/* -- requested routes: a binary trie in one array, index 0 is "no node", index 1 the root (lpm_rib.c) ---- */
 
 struct lpm_bit {
     uint32_t child[2];
@@ -26,7 +26,8 @@ int lpm_rib_init(struct lpm_rib *r);
 void lpm_rib_free(struct lpm_rib *r);
 /* Make room for n nodes more. => 0, or -ENOMEM (unchanged). */
 int lpm_rib_reserve(struct lpm_rib *r, uint32_t n);
-/* => the hop of addr/len, its node made if need be; len nodes must be reserved. Valid until the next change. */
+/* => the hop of addr/len, its node made if need be; len nodes must be reserved. Valid until the next
+ * change. */
 uint32_t *lpm_rib_at(struct lpm_rib *r, uint32_t addr, unsigned len);
 /* Take out addr/len. => its hop, 0: it was not there. */
 uint32_t lpm_rib_take(struct lpm_rib *r, uint32_t addr, unsigned len);
@@ -34,7 +35,7 @@ uint32_t lpm_rib_take(struct lpm_rib *r, uint32_t addr, unsigned len);
 uint32_t lpm_rib_match(const struct lpm_rib *r, uint32_t addr);
 size_t lpm_rib_bytes(const struct lpm_rib *r);
 
-/* -- next hops: a small identifier for each distinct one, counted; 0 stands for LPM_MISS (lpm_rib.c) --------------- */
+/* -- next hops: a small identifier for each distinct one, counted; 0 stands for LPM_MISS (lpm_rib.c) ----- */
 
 struct lpm_hops {
     uint32_t *value, *refs; /* by identifier; a free identifier's value is the next free one */
@@ -50,7 +51,7 @@ int lpm_hops_get(struct lpm_hops *h, uint32_t value, uint32_t *id);
 void lpm_hops_put(struct lpm_hops *h, uint32_t id);
 size_t lpm_hops_bytes(const struct lpm_hops *h);
 
-/* -- the compiled image (lpm_image.c; drawn in lpm.c) ---------------------------------------------------------------- */
+/* -- the compiled image (lpm_image.c; drawn in lpm.c) ---------------------------------------------------- */
 
 #define LPM_NODE    0x80000000u /* an entry is LPM_NODE | node, or the identifier of a next hop */
 #define LPM_STRIDE  6           /* address bits a node resolves */
@@ -70,12 +71,12 @@ void lpm_image_free(struct lpm_image *m);
 /* Recompile what the route addr/len can change, or all. The image is broken afterwards if memory ran out. */
 void lpm_image_update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len);
 void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r);
-/* Make the root fit that many routes. => whether it was replaced: lpm_image_rebuild must follow. Without memory it
- * stays as it is, which is slower and not wrong. */
+/* Make the root fit that many routes. => whether it was replaced: lpm_image_rebuild must follow. Without
+ * memory it stays as it is, which is slower and not wrong. */
 bool lpm_image_fit(struct lpm_image *m, size_t routes);
 size_t lpm_image_bytes(const struct lpm_image *m);
 
-/* -- the table --------------------------------------------------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------------------------------------- */
 
 enum lpm_variant { LPM_WALK, LPM_PORTABLE, LPM_POPCNT };
 

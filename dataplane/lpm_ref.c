@@ -1,5 +1,6 @@
-/* lpm_ref.c - see lpm_ref.h. A node for each bit of each prefix; a node with neither route nor children does not exist,
- * the root excepted. Nothing is compiled, so there is nothing that could disagree with the routes. */
+/* lpm_ref.c - see lpm_ref.h. A node for each bit of each prefix; a node with neither route nor children
+ * does not exist, the root excepted. Nothing is compiled, so there is nothing that could disagree with the
+ * routes. */
 #include "dataplane/lpm_ref.h"
 #include "dataplane/addr.h"
 #include "dataplane/mem.h"

@@ -1,5 +1,5 @@
-/* lpm_ref.h - the operations of lpm.h on a plain binary trie, one bit a step: the oracle of the tests and the tables
- * of --reference. Contracts as in lpm.h. */
+/* lpm_ref.h - the operations of lpm.h on a plain binary trie, one bit a step: the oracle of the tests and
+ * the tables of --reference. Contracts as in lpm.h. */
 #ifndef VNETSIM_DATAPLANE_LPM_REF_H
 #define VNETSIM_DATAPLANE_LPM_REF_H
 

@@ -1,8 +1,9 @@
-/* lpm_rib.c - the requested routes of a longest-prefix match and the identifiers of their next hops; see lpm_int.h.
+/* lpm_rib.c - the requested routes of a longest-prefix match and the identifiers of their next hops; see
+ * lpm_int.h.
  *
- * Both are arrays with free lists, so that everything refers by index, one block grows by doubling, and removal never
- * allocates. A trie node with neither route nor children is given back at once, the root excepted: the compiler relies
- * on "a node below the root leads to a route". */
+ * Both are arrays with free lists, so that everything refers by index, one block grows by doubling, and
+ * removal never allocates. A trie node with neither route nor children is given back at once, the root
+ * excepted: the compiler relies on "a node below the root leads to a route". */
 #include "dataplane/lpm_int.h"
 #include "dataplane/mem.h"
 
@@ -111,7 +112,8 @@ size_t lpm_rib_bytes(const struct lpm_rib *r)
 static int hops_grow(struct lpm_hops *h)
 {
     uint32_t cap = grown(h->cap, 8);
-    uint32_t *value = cap ? mem_array(cap, sizeof *value) : NULL, *refs = cap ? mem_array(cap, sizeof *refs) : NULL;
+    uint32_t *value = cap ? mem_array(cap, sizeof *value) : NULL,
+             *refs = cap ? mem_array(cap, sizeof *refs) : NULL;
     if (!value || !refs) {
         mem_free(value, cap * sizeof *value);
         mem_free(refs, cap * sizeof *refs);

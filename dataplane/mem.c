@@ -1,10 +1,10 @@
 /* mem.c - see mem.h.
  *
- * The only state is what tests look at: a countdown and two counts, one set for each thread. They are written by
- * allocation, which packet code never does.
+ * The only state is what tests look at: a countdown and two counts, one set for each thread. They are written
+ * by allocation, which packet code never does.
  *
- * Large blocks come from mmap and not from the C library: it hands them out unaligned, so that the first and last
- * 2 MiB never become huge pages, and it may recycle heap memory that would have to be cleared. */
+ * Large blocks come from mmap and not from the C library: it hands them out unaligned, so that the first
+ * and last 2 MiB never become huge pages, and it may recycle heap memory that would have to be cleared. */
 #include "dataplane/mem.h"
 #include "dataplane/mem_int.h"
 
@@ -37,7 +37,8 @@ static size_t round_up(size_t n, size_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
-/* bytes: a multiple of HUGE_PAGE. Map one page more than asked, cut off what lies outside the aligned middle. */
+/* bytes: a multiple of HUGE_PAGE. Map one page more than asked, cut off what lies outside the aligned
+ * middle. */
 static void *map_huge(size_t bytes)
 {
     size_t span = bytes + HUGE_PAGE;

@@ -1,4 +1,5 @@
-/* test_acl.c - the compiled classifier against the linear one, and the linear one against cases worked out by hand. */
+/* test_acl.c - the compiled classifier against the linear one, and the linear one against cases worked out
+ * by hand. */
 #include "dataplane/acl_int.h"
 #include "dataplane/acl_ref.h"
 #include "dataplane/mem_int.h"
@@ -93,7 +94,8 @@ Test(acl, any_combination_of_lists)
     const struct acl_range dport[] = {{443, 443}, {8000, 8080}};
     const struct acl_rule rule = {src, dst, 2, 2, NULL, dport, 0, 2, TCP, true, 5};
     const uint32_t in_src[] = {IP4(10, 0, 0, 0), IP4(10, 0, 0, 255), IP4(10, 2, 0, 0), IP4(10, 2, 255, 255)};
-    const uint32_t out_src[] = {IP4(9, 255, 255, 255), IP4(10, 0, 1, 0), IP4(10, 1, 255, 255), IP4(10, 3, 0, 0)};
+    const uint32_t out_src[] = {IP4(9, 255, 255, 255), IP4(10, 0, 1, 0), IP4(10, 1, 255, 255),
+                                IP4(10, 3, 0, 0)};
     const uint16_t in_port[] = {443, 8000, 8080}, out_port[] = {442, 444, 7999, 8081, 0, 65535};
     for (int i = 0; i < 4; i++) {
         for (int p = 0; p < 3; p++) {
@@ -109,7 +111,8 @@ Test(acl, any_combination_of_lists)
 
 Test(acl, port_borders)
 {
-    const struct acl_range low[] = {{0, 0}}, high[] = {{65535, 65535}}, all[] = {{0, 65535}}, none[] = {{9, 8}};
+    const struct acl_range low[] = {{0, 0}}, high[] = {{65535, 65535}}, all[] = {{0, 65535}},
+                           none[] = {{9, 8}};
     const struct acl_rule rules[] = {
         {.sport = low, .n_sport = 1, .id = 1},
         {.sport = high, .n_sport = 1, .id = 2},
@@ -125,7 +128,8 @@ Test(acl, port_borders)
 
 Test(acl, protocols_without_ports)
 {
-    const struct acl_range some[] = {{0, 100}}, all[] = {{0, 65535}}, split[] = {{101, 65535}, {50, 60}, {0, 100}};
+    const struct acl_range some[] = {{0, 100}}, all[] = {{0, 65535}},
+                           split[] = {{101, 65535}, {50, 60}, {0, 100}};
     const struct acl_range gap[] = {{0, 100}, {102, 65535}};
     const struct acl_rule with_ports = {.dport = some, .n_dport = 1, .id = 1};
     const struct acl_rule every_port = {.sport = all, .n_sport = 1, .dport = split, .n_dport = 3, .id = 2};
@@ -156,7 +160,7 @@ Test(acl, whole_address_space_and_hosts)
     assert_hit(rules, 3, (struct acl_key){UINT32_MAX, UINT32_MAX - 1, 1, 1, TCP}, 3, false);
 }
 
-/* -- property --------------------------------------------------------------------------------------------------------- */
+/* -- property -------------------------------------------------------------------------------------------- */
 
 #define MAX_RULES 700
 #define MAX_LIST  12
@@ -209,7 +213,8 @@ static void draw_rule(struct rng *r, struct world *w, size_t i)
 {
     static const uint8_t protos[] = {0, 0, TCP, TCP, UDP, ICMP, ESP, 255};
     struct acl_rule *x = &w->rules[i];
-    *x = (struct acl_rule){.proto = protos[rng_below(r, 8)], .allow = rng_below(r, 2), .id = (uint32_t)(i * 3)};
+    *x = (struct acl_rule){
+        .proto = protos[rng_below(r, 8)], .allow = rng_below(r, 2), .id = (uint32_t)(i * 3)};
     for (size_t k = 0; k < MAX_LIST; k++)
         for (size_t side = 0; side < 2; side++) {
             w->prefix[2 * i + side][k] = draw_prefix(r, w);
@@ -312,7 +317,8 @@ Test(acl, property_against_linear)
     free(w);
 }
 
-/* More rules than one summary word covers: 4096 and beyond, the answer in the first, at the seam, in the last. */
+/* More rules than one summary word covers: 4096 and beyond, the answer in the first, at the seam, in the
+ * last. */
 Test(acl, thousands_of_rules)
 {
     const size_t n = 4200;
@@ -338,7 +344,8 @@ Test(acl, thousands_of_rules)
     free(rules);
 }
 
-/* Every word of every row says "maybe": even rules fit the source, odd ones the destination, one rule fits both. */
+/* Every word of every row says "maybe": even rules fit the source, odd ones the destination, one rule fits
+ * both. */
 Test(acl, candidates_that_do_not_match)
 {
     enum { N = 4500 };
@@ -346,7 +353,8 @@ Test(acl, candidates_that_do_not_match)
     const struct prefix4 host[] = {{IP4(10, 0, 0, 4), 32}, {IP4(10, 0, 0, 5), 32}};
     const struct acl_key key = {host[0].addr, host[0].addr, 1, 1, TCP};
     for (uint32_t i = 0; i < N; i++)
-        rules[i] = (struct acl_rule){.src = &host[i % 2], .n_src = 1, .dst = &host[1 - i % 2], .n_dst = 1, .id = i};
+        rules[i] =
+            (struct acl_rule){.src = &host[i % 2], .n_src = 1, .dst = &host[1 - i % 2], .n_dst = 1, .id = i};
     assert_miss(rules, N, key);
     for (uint32_t i = 1; i < N; i += 487) {
         const struct acl_rule keep = rules[i];
@@ -369,7 +377,11 @@ Test(acl, shared_lists_cost_once)
         copy[i] = p[i] = (struct prefix4){(uint32_t)i << 9, 24};
     for (size_t i = 0; i < n; i++) {
         ports[i] = (struct acl_range){(uint16_t)(i * 10), (uint16_t)(i * 10 + 5)};
-        rules[i] = (struct acl_rule){.src = i % 2 ? p : copy, .n_src = n_prefix, .dport = &ports[i], .n_dport = 1, .id = 1 + (uint32_t)i};
+        rules[i] = (struct acl_rule){.src = i % 2 ? p : copy,
+                                     .n_src = n_prefix,
+                                     .dport = &ports[i],
+                                     .n_dport = 1,
+                                     .id = 1 + (uint32_t)i};
     }
     struct acl *one = acl_build(rules, 1), *all = acl_build(rules, n);
     cr_assert(one && all);

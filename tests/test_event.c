@@ -55,7 +55,8 @@ Test(event, empty)
 Test(event, carries_what_was_pushed)
 {
     int x;
-    struct event got, want = {.at = INT64_MAX, .seq = 0, .kind = UINT32_MAX, .a = 5, .b = UINT64_MAX, .p = &x};
+    struct event got,
+        want = {.at = INT64_MAX, .seq = 0, .kind = UINT32_MAX, .a = 5, .b = UINT64_MAX, .p = &x};
     cr_assert_eq(evq_push(q, want.at, want.kind, want.a, want.b, want.p), 0);
     cr_assert(evq_peek(q, &got));
     assert_same(&got, &want);
@@ -121,7 +122,8 @@ static void random_run(struct rng *r, size_t steps, uint64_t times, unsigned pus
     uint64_t seq = 0;
     for (size_t i = 0; i < steps; i++) {
         if (rng_below(r, 100) < push_percent) {
-            struct event new = {.at = (int64_t)rng_below(r, times), .seq = seq++, .a = (uint32_t)i, .b = rng_u64(r)};
+            struct event new = {
+                .at = (int64_t)rng_below(r, times), .seq = seq++, .a = (uint32_t)i, .b = rng_u64(r)};
             cr_assert_eq(evq_push(q, new.at, 0, new.a, new.b, NULL), 0);
             model[hi++] = new;
             qsort(model + lo, hi - lo, sizeof *model, event_cmp);

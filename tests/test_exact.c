@@ -1,6 +1,7 @@
 /* test_exact.c - the exact-match table against uthash, and its borders. */
 #include "dataplane/exact_int.h"
 #include "dataplane/addr.h"
+#include "dataplane/hash.h"
 #include "dataplane/mem_int.h"
 #include "tests/support_mem.h"
 #include "tests/support_prop.h"
@@ -74,7 +75,8 @@ static void ref_clear(struct ref **refs)
     }
 }
 
-/* Every entry of the oracle, and each of its 64 neighbours that differ in one bit, single and in one batch. */
+/* Every entry of the oracle, and each of its 64 neighbours that differ in one bit, single and in one
+ * batch. */
 static void assert_same(struct ref *refs)
 {
     size_t n = 0, cap = HASH_COUNT(refs) * 65;
@@ -244,6 +246,42 @@ Test(exact, failing_allocation)
     cr_assert_eq(exact_reserve(t, SIZE_MAX), -ENOMEM);
     cr_assert_eq(exact_set(t, 1, 1, 1), 0);
     cr_assert_eq(exact_get(t, 1, 1), 1);
+}
+
+/* => the i-th address of realm 0 with one home among 16 buckets and one eighth of its passers-by. */
+static uint32_t neighbour(uint32_t i)
+{
+    uint32_t addr = 0;
+    for (;; addr++) {
+        uint64_t h = hash_u64(addr);
+        if (h >> 60 == 3 && (h & 7) == 5 && !i--)
+            return addr;
+    }
+}
+
+/* Up to 14 passers-by are counted and forgotten; from 15 on the count stays, or entries further on would be
+ * lost. */
+static void passers_by(uint32_t n, bool forgotten)
+{
+    for (uint32_t i = 0; i < 5 + n; i++)
+        cr_assert_eq(exact_set(t, 0, neighbour(i), i), 0);
+    cr_assert_eq(t->mask, 15);
+    for (uint32_t i = 5 + n; i-- > 5;) {
+        cr_assert_eq(exact_del(t, 0, neighbour(i)), 0);
+        for (uint32_t k = 0; k < 10 + n; k++)
+            cr_assert_eq(exact_get(t, 0, neighbour(k)), k < i ? k : EXACT_MISS);
+    }
+    cr_assert_eq(t->buckets[3].passed == 0, forgotten, "%u passers-by", n);
+}
+
+Test(exact, counts_of_passers_by)
+{
+    cr_assert_eq(exact_reserve(t, 64), 0);
+    passers_by(0, true);
+    passers_by(1, true);
+    passers_by(14, true);
+    passers_by(15, false);
+    passers_by(40, false);
 }
 
 Test(exact, churn_keeps_memory_and_search_lengths_flat)

@@ -27,7 +27,7 @@ static void teardown(void)
 
 TestSuite(flowtab, .init = setup, .fini = teardown);
 
-/* -- keys ------------------------------------------------------------------------------------------------------------- */
+/* -- keys ------------------------------------------------------------------------------------------------ */
 
 static void assert_key_eq(struct flow_key x, struct flow_key y)
 {
@@ -70,11 +70,12 @@ Test(flowtab, key_round_trip_property)
     struct rng r;
     prop_seed(&r, "flow key");
     for (int i = 0; i < 20000; i++)
-        round_trip((uint32_t)rng_below(&r, FLOW_PORT_MAX + 1), (unsigned)rng_below(&r, 2), (uint8_t)rng_u64(&r),
-                   (uint32_t)rng_u64(&r), (uint32_t)rng_u64(&r), (uint16_t)rng_u64(&r), (uint16_t)rng_u64(&r));
+        round_trip((uint32_t)rng_below(&r, FLOW_PORT_MAX + 1), (unsigned)rng_below(&r, 2),
+                   (uint8_t)rng_u64(&r), (uint32_t)rng_u64(&r), (uint32_t)rng_u64(&r), (uint16_t)rng_u64(&r),
+                   (uint16_t)rng_u64(&r));
 }
 
-/* -- the oracle ------------------------------------------------------------------------------------------------------- */
+/* -- the oracle ------------------------------------------------------------------------------------------ */
 
 struct ref {
     struct flow_key key;
@@ -172,11 +173,12 @@ static void assert_walk(struct ref *refs)
     cr_assert_eq(flowtab_count(t), met);
 }
 
-/* -- the table -------------------------------------------------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------------------------------------- */
 
 static struct flow_key nth(uint32_t i)
 {
-    return flow_key_make(i & 7, i >> 3 & 1, 6, IP4(10, 0, 0, 4) + (i >> 8), IP4(10, 1, 0, 4), (uint16_t)(49152 + i), 443);
+    return flow_key_make(i & 7, i >> 3 & 1, 6, IP4(10, 0, 0, 4) + (i >> 8), IP4(10, 1, 0, 4),
+                         (uint16_t)(49152 + i), 443);
 }
 
 /* Different keys with equal hashes: the second half is chosen to undo the first (hash_u128). */
@@ -286,25 +288,40 @@ Test(flowtab, equal_hashes)
         cr_assert_eq(flowtab_get(t, colliding(i)), i % 2 ? i : FLOW_MISS);
     for (uint32_t i = 1; i < n; i += 2)
         cr_assert_eq(flowtab_del(t, colliding(i)), 0);
-    for (size_t b = 0; b <= t->mask; b++)
-        cr_assert_eq(t->buckets[b].head, 0, "an empty table must search like a new one");
+    for (uint32_t i = 0; i < n; i++)
+        cr_assert_eq(flowtab_get(t, colliding(i)), FLOW_MISS);
+    cr_assert_eq(flowtab_count(t), 0);
 }
 
-/* A count of passers-by that reached its end must stay, or a flow beyond the bucket would be lost. */
-Test(flowtab, passed_saturates)
+static struct flowtab_bucket *home_of(struct flow_key k)
+{
+    return &t->buckets[flowtab_hash(k) >> t->shift & t->mask];
+}
+
+/* Up to 14 passers-by are counted and forgotten; from 15 on the count stays, or flows beyond the bucket
+ * were lost. */
+static void passers_by(uint32_t n, bool forgotten)
+{
+    for (uint32_t i = 0; i < 5 + n; i++)
+        cr_assert_eq(flowtab_set(t, colliding(i), i), 0);
+    struct flowtab_bucket *home = home_of(colliding(0));
+    for (uint32_t i = 5 + n; i-- > 5;) {
+        cr_assert_eq(flowtab_del(t, colliding(i)), 0);
+        for (uint32_t k = 0; k < 10 + n; k++)
+            cr_assert_eq(flowtab_get(t, colliding(k)), k < i ? k : FLOW_MISS);
+    }
+    cr_assert_eq(home->head >> FLOWTAB_COUNTS_AT == 0, forgotten, "%u passers-by", n);
+    cr_assert_eq(home->head & FLOWTAB_TAGS, (home->head & 0xff) * 0x0101010101u);
+}
+
+Test(flowtab, counts_of_passers_by)
 {
     cr_assert_eq(flowtab_reserve(t, 64), 0);
-    for (uint32_t i = 0; i < 5; i++)
-        cr_assert_eq(flowtab_set(t, colliding(i), i), 0);
-    struct flowtab_bucket *home = &t->buckets[flowtab_hash(colliding(0)) >> t->shift & t->mask];
-    home->head |= FLOWTAB_PASSED;
-    cr_assert_eq(flowtab_set(t, colliding(5), 5), 0);
-    cr_assert_eq(home->head & FLOWTAB_PASSED, FLOWTAB_PASSED);
-    cr_assert_eq(home->head & FLOWTAB_TAGS, (home->head & 0xff) * 0x0101010101u);
-    cr_assert_eq(flowtab_del(t, colliding(5)), 0);
-    cr_assert_eq(home->head & FLOWTAB_PASSED, FLOWTAB_PASSED);
-    for (uint32_t i = 0; i < 5; i++)
-        cr_assert_eq(flowtab_get(t, colliding(i)), i);
+    passers_by(0, true);
+    passers_by(1, true);
+    passers_by(14, true);
+    passers_by(15, false);
+    passers_by(40, false);
 }
 
 Test(flowtab, batches_of_every_small_size)
@@ -390,5 +407,5 @@ Test(flowtab, churn_keeps_memory_and_searches_flat)
     for (uint32_t i = n - live; i < n; i++)
         cr_assert_eq(flowtab_del(t, nth(i)), 0);
     for (size_t b = 0; b <= t->mask; b++)
-        cr_assert_eq(t->buckets[b].head, 0);
+        cr_assert_eq(t->buckets[b].head, 0, "an empty table must search like a new one");
 }

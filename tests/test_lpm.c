@@ -1,4 +1,5 @@
-/* test_lpm.c - longest-prefix match: the compiled table against the binary trie, the trie against a linear scan. */
+/* test_lpm.c - longest-prefix match: the compiled table against the binary trie, the trie against a linear
+ * scan. */
 #include "dataplane/addr.h"
 #include "dataplane/lpm_int.h"
 #include "dataplane/lpm_ref.h"
@@ -47,14 +48,16 @@ static int del(uint32_t addr, unsigned len)
     return err;
 }
 
-/* -- adversarial prefixes ------------------------------------------------------------------------------------------- */
+/* -- adversarial prefixes -------------------------------------------------------------------------------- */
 
 #define POOL 64
 
-/* Nested in, equal to, beside or one bit off prefixes drawn before; lengths at the borders of the compiled levels. */
+/* Nested in, equal to, beside or one bit off prefixes drawn before; lengths at the borders of the compiled
+ * levels. */
 static struct prefix4 draw(struct rng *r, struct prefix4 *pool)
 {
-    static const uint8_t border[] = {0, 1, 7, 8, 9, 13, 14, 15, 16, 19, 20, 21, 24, 25, 26, 27, 28, 30, 31, 32};
+    static const uint8_t border[] = {0,  1,  7,  8,  9,  13, 14, 15, 16, 19,
+                                     20, 21, 24, 25, 26, 27, 28, 30, 31, 32};
     struct prefix4 p = pool[rng_below(r, POOL)];
     switch (rng_below(r, 6)) {
     case 0:
@@ -123,7 +126,7 @@ static void assert_same_around(struct rng *r, const struct prefix4 *pool)
     assert_same_in_all_variants(addr, POOL * 5);
 }
 
-/* -- borders ---------------------------------------------------------------------------------------------------------- */
+/* -- borders --------------------------------------------------------------------------------------------- */
 
 Test(lpm, empty)
 {
@@ -232,7 +235,7 @@ Test(lpm, batches_of_every_small_size)
     }
 }
 
-/* -- properties ------------------------------------------------------------------------------------------------------- */
+/* -- properties ------------------------------------------------------------------------------------------ */
 
 static void random_change(struct rng *r, struct prefix4 *pool, unsigned add_percent, uint64_t hops)
 {
@@ -386,7 +389,7 @@ Test(lpm, large_table)
     cr_assert_eq(lpm_lookup(t, IP4(11, 1, 1, 1)), 1);
 }
 
-/* -- memory ----------------------------------------------------------------------------------------------------------- */
+/* -- memory ---------------------------------------------------------------------------------------------- */
 
 /* => the i-th of 2^22 different prefixes, scattered over 10.0.0.0/8. */
 static struct prefix4 scattered(uint32_t i)
