@@ -35,17 +35,23 @@ struct top { /* and those with TOP_LEVEL */
 #define POKE(obj, S, member, v) (memcpy((char *)(obj) + offsetof(struct S, member), &(v), sizeof(v)))
 #define PEEK(obj, S, member, v) (memcpy(&(v), (const char *)(obj) + offsetof(struct S, member), sizeof(v)))
 
+/* The element that is being bound will not be whole. */
+static void spoil(struct bind *b)
+{
+    for (struct frame *f = b->frame; f; f = f->up) {
+        f->failed = true;
+        if (f->element)
+            break;
+    }
+}
+
 void bind_fail(struct bind *b, struct origin at, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     diag_error(b->d, at, "%s", arena_vprintf(b->a, fmt, ap));
     va_end(ap);
-    for (struct frame *f = b->frame; f; f = f->up) {
-        f->failed = true;
-        if (f->element)
-            break;
-    }
+    spoil(b);
 }
 
 static const struct node *value_of(const struct node *map, const char *key)
@@ -290,7 +296,9 @@ static void fill_pairs(struct bind *b, const struct field *f, const struct node 
     struct tag_pair *p = arena_array(b->a, map->n, sizeof *p);
     struct list l = {p, 0};
     for (size_t i = 0; i < map->n; i++) {
-        if (is_scalar(b, f, map->item[i]))
+        if (strlen(map->key[i]->text) > 512)
+            bind_fail(b, map->key[i]->at, "a key of '%s' is longer than 512 characters", f->key);
+        else if (is_scalar(b, f, map->item[i]))
             p[l.n++] = (struct tag_pair){map->key[i]->text, map->item[i]->text};
     }
     memcpy(to, &l, sizeof l);
@@ -317,12 +325,32 @@ static void fill_default(struct bind *b, const struct field *f, void *to)
     fill_list(b, f, &one, 1, to);
 }
 
+/* => whether an unknown key of the map was probably meant to be this one: that has been said. */
+static bool misspelt(const struct table *t, const struct node *map, const char *key)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        const char *k = map->key[i]->text, *near = table_field(t, k) ? NULL : table_suggest(t, k, false);
+        if (near && strcmp(near, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+void bind_lacks(struct bind *b, const char *key)
+{
+    const struct frame *fr = b->frame;
+    const char *name = fr->t->identity ? text_of(fr->map, fr->t->identity) : NULL;
+    if (misspelt(fr->t, fr->map, key))
+        spoil(b);
+    else
+        bind_fail(b, fr->map->at, "%s%s%s%s lacks '%s'", fr->t->what, name ? " '" : "", name ? name : "", name ? "'" : "",
+                  key);
+}
+
 static void fill_missing(struct bind *b, struct frame *fr, const struct field *f, void *to)
 {
     if (f->required && fr->map) {
-        const char *name = fr->t->identity ? text_of(fr->map, fr->t->identity) : NULL;
-        bind_fail(b, fr->map->at, "%s%s%s%s lacks '%s'", fr->t->what, name ? " '" : "", name ? name : "", name ? "'" : "",
-                  f->key);
+        bind_lacks(b, f->key);
     } else if (f->kind == K_STRUCT && !f->list && to) {
         fill_struct(b, f, NULL, to);
     } else if (f->def && to) {
@@ -503,11 +531,4 @@ struct node *bind_prune(struct arena *a, const struct node *root, const struct b
 {
     qsort(bad->bad, bad->n_bad, sizeof *bad->bad, pointer_cmp); /* for membership only */
     return prune(a, root, bad);
-}
-
-const char *bind_canonical(struct arena *a, const struct field *f, const struct node *n)
-{
-    (void)a;
-    (void)f;
-    return n->text;
 }

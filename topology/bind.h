@@ -23,8 +23,9 @@ struct node *bind_prune(struct arena *a, const struct node *root, const struct b
 /* Bind one map with a table that refers to nothing else. => whether it has no errors. */
 bool bind_map(struct arena *a, const struct table *t, const struct node *map, void *obj, struct diag *d);
 
-/* => the canonical text of a value that the row takes; NULL if it does not take it. Owned by a, or n's own. */
-const char *bind_canonical(struct arena *a, const struct field *f, const struct node *n);
+/* => a text in the canonical spelling of the row's kind (durations in their largest unit, words as documented); the text
+ * itself where the kind has no other spelling or does not take it. Owned by a, or the text. */
+const char *bind_canonical(struct arena *a, const struct field *f, const char *text);
 
 /* Pseudo-kinds of names (registry.h): things by full name, gateways and frontends, bare names of children and machines,
  * aliases of private link services. */

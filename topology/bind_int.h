@@ -27,6 +27,9 @@ struct bind {
 /* Report an error; the element that is being bound is then left out of what is checked further. */
 void bind_fail(struct bind *b, struct origin at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* The same for a key that the current element needs and does not have; silent where an unknown key was meant for it. */
+void bind_lacks(struct bind *b, const char *key);
+
 /* Read a text as the row's kind into to, a member of size bytes. => 0, -EINVAL, -ERANGE. References are not read here. */
 int value_read(struct bind *b, const struct field *f, const char *text, void *to, size_t size);
 /* Say why value_read did not take the text. */

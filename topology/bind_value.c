@@ -34,7 +34,7 @@ static uint64_t number_max(const struct field *f)
 {
     if (f->max)
         return f->max;
-    size_t size = f->size;
+    size_t size = f->size; /* 0: not stored */
     return size == sizeof(uint16_t) ? UINT16_MAX : size == sizeof(uint32_t) ? UINT32_MAX : UINT64_MAX;
 }
 
@@ -266,6 +266,60 @@ size_t value_size(const struct field *f)
     return sizeof(void *);
 }
 
+const char *bind_canonical(struct arena *a, const struct field *f, const char *text)
+{
+    struct bind b = {.a = a};
+    union {
+        uint64_t u;
+        int64_t i;
+        double d;
+        bool yes;
+        const char *s;
+        unsigned char room[64];
+    } v = {0};
+    char *buf = arena_alloc(a, UNIT_STRLEN);
+    if (f->kind == K_WORD)
+        return word_find(f->words, text) ? word_find(f->words, text)->word : text;
+    if (value_read(&b, f, text, &v, sizeof v.u))
+        return text;
+    switch (f->kind) {
+    case K_BOOL:
+        return v.yes ? "true" : "false";
+    case K_NUMBER:
+        return arena_printf(a, "%" PRIu64, v.u);
+    case K_DURATION:
+        return unit_format_duration(v.i, buf);
+    case K_SIZE:
+        return unit_format_size(v.u, buf);
+    case K_BANDWIDTH:
+        return unit_format_bandwidth(v.u, buf);
+    case K_FRACTION:
+        return unit_format_fraction(v.d, buf);
+    case K_TIME:
+        return unit_format_time(v.i, buf);
+    case K_REGION:
+        return v.s;
+    case K_TEXT:
+    case K_NAME:
+    case K_WORD:
+    case K_IP:
+    case K_PREFIX:
+    case K_PORTS:
+    case K_PORT_MATCH:
+    case K_ADDRESS:
+    case K_ROUTE:
+    case K_REF:
+    case K_TARGET:
+    case K_STRUCT:
+    case K_PAIRS:
+    case K_COUNTS:
+    case K_EXPECT:
+    case K_ANY:
+        break;
+    }
+    return text;
+}
+
 /* -- complaints ------------------------------------------------------------------------------------------ */
 
 static const char *all_words(struct bind *b, const struct word *w)
@@ -387,10 +441,13 @@ static void unknown(struct bind *b, const struct field *f, const struct node *n,
 {
     const char *near = registry_suggest(b->m->names, f->target, path);
     size_t scope = strlen(path) - strlen(n->text); /* leave out what the user may leave out */
-    if (near && scope && strncasecmp(near, path, scope) == 0)
-        near += scope;
-    if (near)
-        bind_fail(b, n->at, "unknown %s '%s'; did you mean '%s'?", f->target->what, n->text, near);
+    bool inside = near && strncasecmp(near, path, scope) == 0;
+    if (inside)
+        bind_fail(b, n->at, "unknown %s '%s'; did you mean '%s'?", f->target->what, n->text, near + scope);
+    else if (scope)
+        bind_fail(b, n->at, "unknown %s '%s' of '%.*s'", f->target->what, n->text, (int)scope - 1, path);
+    else if (f->target == &table_subnet && !strchr(n->text, '/'))
+        bind_fail(b, n->at, "unknown subnet '%s': write network/subnet", n->text);
     else
         bind_fail(b, n->at, "unknown %s '%s'", f->target->what, n->text);
 }

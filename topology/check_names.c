@@ -179,6 +179,8 @@ static void check_base_zone(struct check *c, const struct private_zone *z)
 {
     const char *private_form = arena_printf(c->a, "privatelink.%s", z->zoneName);
     const struct resource_type *t;
+    if (zone_is_privatelink(z->zoneName))
+        return;
     for (size_t i = 0; (t = type_at(i)); i++)
         if (z->virtualNetworkLinks.n && type_zone_known(t, NULL, private_form)) {
             diag_warning(c->d, z->at, "zone '%s' hides the public names of every resource of %s from the linked networks; "

@@ -25,6 +25,8 @@ struct loader {
     struct arena *a;
     struct diag *d;
     const char *main;
+    const char *text; /* of the main file, NULL: to be read */
+    size_t len;
     struct file *file;
     size_t files, cap;
 };
@@ -77,7 +79,9 @@ static bool enter(struct loader *l, const char *path, struct origin at, size_t *
 {
     struct stat st;
     *mine = SIZE_MAX;
-    if (strcmp(path, "-") == 0 || stat(path, &st) != 0)
+    if (!at.file && (l->text || strcmp(path, "-") == 0))
+        return true;
+    if (stat(path, &st) != 0)
         return true; /* reading it says why not */
     for (size_t i = 0; i < l->files; i++) {
         if (l->file[i].dev != st.st_dev || l->file[i].ino != st.st_ino)
@@ -106,6 +110,15 @@ static struct node *joined(struct arena *a, const struct node *first, const stru
     return c;
 }
 
+static void unknown_key(struct loader *l, const struct node *key)
+{
+    const char *near = table_suggest(&table_root, key->text, true);
+    if (near)
+        diag_error(l->d, key->at, "unknown key '%s'; did you mean '%s'?", key->text, near);
+    else
+        diag_error(l->d, key->at, "unknown key '%s' in an included file", key->text);
+}
+
 /* Put one key of an included file into the document so far. */
 static struct node *merge_key(struct loader *l, struct node *into, const struct node *from, size_t i)
 {
@@ -120,21 +133,23 @@ static struct node *merge_key(struct loader *l, struct node *into, const struct 
                    key);
         return into;
     }
+    if (!f) {
+        unknown_key(l, from->key[i]);
+        return into;
+    }
     if (node_is_null(old))
         return node_with(l->a, into, key, v);
-    if (f && f->list && v->kind == NODE_SEQ && old->kind == NODE_SEQ)
+    if (f->list && v->kind == NODE_SEQ && old->kind == NODE_SEQ)
         return node_with(l->a, into, key, joined(l->a, v, old));
-    if (f && !f->list && !tags && v->kind == NODE_MAP && old->kind == NODE_MAP) {
+    if (!f->list && !tags && v->kind == NODE_MAP && old->kind == NODE_MAP) {
         for (size_t k = 0; k < v->n; k++) {
             if (!node_get(old, v->key[k]->text))
                 old = node_with(l->a, old, v->key[k]->text, v->item[k]);
         }
         return node_with(l->a, into, key, old);
     }
-    if (f && !tags)
+    if (!tags)
         diag_error(l->d, v->at, "'%s' must be a %s", key, f->list ? "list" : "map");
-    else if (!f)
-        diag_error(l->d, from->key[i]->at, "unknown key '%s'", key);
     return into;
 }
 
@@ -167,9 +182,11 @@ static struct node *load_file(struct loader *l, const char *rel, struct origin a
     bool is_main = !at.file;
     const char *path = is_main ? l->main : include_path(l->a, l->main, rel);
     size_t mine;
+    if (!is_main && strcmp(path, "-") == 0)
+        path = "./-"; /* standard input is for the main file */
     if (!enter(l, path, at, &mine))
         return NULL;
-    struct node *root = node_load(l->a, path, l->d);
+    struct node *root = is_main && l->text ? node_parse(l->a, path, l->text, l->len, l->d) : node_load(l->a, path, l->d);
     const struct node *tags = node_get(root, "serviceTags");
     if (root && !is_main && tags && tags->kind == NODE_SCALAR && *tags->text)
         root = node_with(l->a, root, "serviceTags",
@@ -186,5 +203,11 @@ static struct node *load_file(struct loader *l, const char *rel, struct origin a
 struct node *include_load(struct arena *a, const char *path, struct diag *d)
 {
     struct loader l = {.a = a, .d = d, .main = path};
+    return load_file(&l, "", (struct origin){0});
+}
+
+struct node *include_parse(struct arena *a, const char *name, const char *text, size_t len, struct diag *d)
+{
+    struct loader l = {.a = a, .d = d, .main = name, .text = text, .len = len};
     return load_file(&l, "", (struct origin){0});
 }

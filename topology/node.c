@@ -25,7 +25,7 @@
 #include <yaml.h>
 
 #define DEPTH_MAX  64
-#define WEIGHT_MAX 8000000u
+#define WEIGHT_MAX 4000000u
 #define SIZE_LIMIT (256u << 20)
 
 struct anchor {

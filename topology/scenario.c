@@ -17,6 +17,7 @@
 
 #include "dataplane/arena.h"
 #include "topology/bind.h"
+#include "topology/check.h"
 #include "topology/include.h"
 #include "topology/registry.h"
 #include "topology/scenario_int.h"
@@ -87,22 +88,25 @@ static void forward_all(struct scenario *s, const struct diag *from, const struc
 /* Complete and check a model that was bound whole. */
 static void complete(struct scenario *s, struct model *m, struct diag *d)
 {
-    (void)s;
-    (void)m;
-    (void)d;
+    address_assign(m, &s->fixed, d);
+    model_check(m, d);
 }
 
-/* Check what is left of a tree when its bad elements are taken out. */
+/* Check what is left of a tree when its bad elements are taken out. Warnings are kept back: what is missing may be why. */
 static void check_rest(struct scenario *s, const struct node *tree, struct bound bound, struct diag *d)
 {
     struct arena *a = arena_new("check");
-    size_t rounds = 0;
-    while (bound.n_bad && rounds++ < PRUNE_MAX) {
+    struct diag *found = diag_new(a);
+    for (size_t rounds = 0; bound.n_bad && rounds < PRUNE_MAX; rounds++) {
         tree = bind_prune(a, tree, &bound);
         bound = bind_model(a, tree, s->tags, diag_new(a));
     }
     if (!bound.n_bad)
-        complete(s, bound.m, d);
+        complete(s, bound.m, found);
+    for (size_t i = 0; i < found->n; i++) {
+        if (found->at[i].severity == SEV_ERROR)
+            diag_error(d, found->at[i].at, "%s", found->at[i].text);
+    }
     arena_free(a);
 }
 
@@ -156,6 +160,7 @@ static void make_states(struct scenario *s, struct diag *d)
 {
     s->state = arena_array(s->a, s->n_entries + 1, sizeof *s->state);
     s->change = arena_array(s->a, s->n_entries, sizeof *s->change);
+    s->fixed = scenario_fixed(s);
     add_state(s, s->document, NULL, d);
     for (size_t k = 0; k < s->n_entries; k++) {
         struct entry *e = &s->entry[k];
@@ -180,7 +185,7 @@ static struct tagset *load_tags(struct scenario *s, struct diag *d)
     return t ? t : tagset_builtin(s->a);
 }
 
-struct scenario *scenario_load(const char *path, struct diag *d)
+static struct scenario *load(const char *path, const char *text, size_t len, struct diag *d)
 {
     struct arena *a = arena_new("scenario");
     struct scenario *s = arena_alloc(a, sizeof *s);
@@ -188,7 +193,7 @@ struct scenario *scenario_load(const char *path, struct diag *d)
     s->a = a;
     s->path = arena_strdup(a, path);
     s->seen = diag_new(a);
-    s->document = include_load(a, path, d);
+    s->document = text ? include_parse(a, s->path, text, len, d) : include_load(a, s->path, d);
     if (s->document) {
         s->tags = load_tags(s, d);
         read_timeline(s, d);
@@ -200,6 +205,16 @@ struct scenario *scenario_load(const char *path, struct diag *d)
         return s;
     scenario_free(s);
     return NULL;
+}
+
+struct scenario *scenario_load(const char *path, struct diag *d)
+{
+    return load(path, NULL, 0, d);
+}
+
+struct scenario *scenario_parse(const char *name, const char *text, size_t len, struct diag *d)
+{
+    return load(name, text, len, d);
 }
 
 void scenario_free(struct scenario *s)

@@ -21,6 +21,8 @@ struct change { /* one timeline entry */
 /* Load a file with its includes, apply the timeline entry by entry, and bind and check every state. All findings go to
  * d. path "-" is standard input. => NULL when d has errors; else owned by the caller. */
 struct scenario *scenario_load(const char *path, struct diag *d);
+/* The same from memory; text is borrowed for the call, name is used in messages, includes are relative to it. */
+struct scenario *scenario_parse(const char *name, const char *text, size_t len, struct diag *d);
 void scenario_free(struct scenario *s);
 
 /* The changes in the order in which they happen (by time, then file order). State k is the model after the first k

@@ -2,6 +2,7 @@
 #ifndef VNETSIM_TOPOLOGY_SCENARIO_INT_H
 #define VNETSIM_TOPOLOGY_SCENARIO_INT_H
 
+#include "topology/address.h"
 #include "topology/scenario.h"
 #include "topology/timeline.h"
 
@@ -21,10 +22,14 @@ struct scenario {
     size_t n_entries;
     struct state *state;
     size_t n_states; /* n_entries + 1 */
+    struct address_prior fixed;
     struct diag *seen; /* findings passed on so far */
 };
 
 /* Check the names in flows, expectations and captures against the states. */
 void scenario_check_names(struct scenario *s, struct diag *d);
+
+/* => the addresses that the document and its timeline fix. */
+struct address_prior scenario_fixed(const struct scenario *s);
 
 #endif

@@ -78,7 +78,7 @@ static const struct table table_chain = {.what = "DNS record", ROWS(chain_rows),
 
 static const struct field flow_expect_rows[] = {
     C("verdict", K_WORD, .words = words_verdict, .doc = "What became of the flow."),
-    C("reason", K_WORD, .words = words_reason, .doc = "Why."),
+    C("reason", K_WORD, .words = words_reason, .doc = "Which reason decided."),
     C("nextHopType", K_WORD, .words = words_nexthop, .doc = "Route lookup of the sender's first packet."),
     C("nextHopIpAddress", K_IP, .doc = "Next hop of that route."),
     C("route", K_TEXT, .doc = "Prefix of that route."),
@@ -148,7 +148,7 @@ const struct table table_expectation = {.what = "expectation", ROWS(expectation_
 
 /* -- changes, captures, logs ----------------------------------------------------------------------------- */
 static const struct field change_rows[] = {
-    F(change_spec, at, K_DURATION, .required = true, .doc = "When."),
+    F(change_spec, at, K_DURATION, .required = true, .doc = "When it happens."),
     F(change_spec, update, K_TEXT, .doc = "Path of the element whose keys are replaced, lists as a whole."),
     F(change_spec, add, K_TEXT, .doc = "Path of the list that gets another element."),
     F(change_spec, remove, K_TEXT, .doc = "Path of the element that goes."),
@@ -215,4 +215,4 @@ static const struct field root_rows[] = {
     C("timeline", K_ANY, .list = true, .sub = &table_change, .doc = "Changes in virtual time."),
     F(model, captures, K_STRUCT, .list = true, .sub = &table_capture, .doc = "What is recorded; default: everything."),
 };
-const struct table table_root = {.what = "scenario", ROWS(root_rows), .size = sizeof(struct model), .finish = finish_root};
+const struct table table_root = {.what = "scenario file", ROWS(root_rows), .size = sizeof(struct model), .finish = finish_root};

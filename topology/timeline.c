@@ -367,22 +367,31 @@ static struct node *keep_frontends(struct arena *a, struct node *map, const void
     return c ? node_with(a, map, "frontendIPConfigurations", c) : map;
 }
 
+/* => the entry of the file's list that gave this address, or a new one. */
+static struct node *keep_member(struct arena *a, struct node *map, const struct node *old, const struct pe_ip *ip)
+{
+    struct node *at = derived(a, map->at, ip->privateIPAddress);
+    for (size_t i = 0; old && i < old->n; i++) {
+        const struct node *given = node_get(old->item[i], "privateIPAddress");
+        if (given && given->kind == NODE_SCALAR && strcmp(given->text, at->text) == 0)
+            return old->item[i];
+    }
+    struct node *one = node_with(a, NULL, "privateIPAddress", at);
+    return *ip->memberName ? node_with(a, one, "memberName", node_scalar(a, map->at, ip->memberName)) : one;
+}
+
 static struct node *keep_endpoint(struct arena *a, struct node *map, const void *p)
 {
     const struct private_endpoint *pe = p;
     const struct node *old = node_get(map, "ipConfigurations");
-    if (!pe->ipConfigurations.n || (old && old->n == pe->ipConfigurations.n))
-        return map;
     struct node *seq = node_list(a, NODE_SEQ, old ? old->at : map->at, pe->ipConfigurations.n);
     seq->derived = !old || old->derived;
+    bool changed = !old || old->n != seq->n;
     for (size_t i = 0; i < seq->n; i++) {
-        const struct pe_ip *ip = &pe->ipConfigurations.at[i];
-        struct node *at = derived(a, map->at, ip->privateIPAddress);
-        at->derived = ip->allocated;
-        struct node *one = node_with(a, NULL, "privateIPAddress", at);
-        seq->item[i] = *ip->memberName ? node_with(a, one, "memberName", node_scalar(a, map->at, ip->memberName)) : one;
+        seq->item[i] = keep_member(a, map, old, &pe->ipConfigurations.at[i]);
+        changed |= !changed && seq->item[i] != old->item[i];
     }
-    return node_with(a, map, "ipConfigurations", seq);
+    return changed && seq->n ? node_with(a, map, "ipConfigurations", seq) : map;
 }
 
 typedef struct node *keep_fn(struct arena *a, struct node *map, const void *p);
