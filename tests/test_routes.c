@@ -297,6 +297,14 @@ Test(routes, SE05_region_scope)
     net_service(m, s, "Microsoft.Storage", "*");
     rows(s, OWN INET NONE4
          "Default Active 20.60.0.0/16,20.61.0.0/16,20.62.0.0/16 VirtualNetworkServiceEndpoint\n");
+    struct subnet *def =
+        net_subnet(m, hub, "default", "10.0.5.0/24"); /* no locations: own, and paired for Storage */
+    net_service(m, def, "Microsoft.Storage", "");
+    net_service(m, def, "Microsoft.Sql", "");
+    net_service(m, def, "Microsoft.CognitiveServices", "");
+    rows(def, OWN INET NONE4 "Default Active " BOTH " VirtualNetworkServiceEndpoint\n"
+                             "Default Active 20.70.1.0/24 VirtualNetworkServiceEndpoint\n"
+                             "Default Active 20.80.1.0/24,20.80.2.0/24 VirtualNetworkServiceEndpoint\n");
     struct subnet *no = net_subnet(m, hub, "none", "10.0.4.0/24");
     net_service(m, no, "Microsoft.Storage", "eastus");
     rows(no, OWN INET NONE4);

@@ -208,25 +208,31 @@ static void tag_gather(struct route_build *b, struct tag_gather *g, const struct
         *(const struct tag **)arena_push(b->scratch, &g->at, &g->n, &g->cap, sizeof *g->at) = t;
 }
 
-static bool spans_all(const struct service_endpoint *se)
+/* The regions that an endpoint reaches: those it names, else the default of its service (SE-05). n = 0: all.
+ */
+static str_list regions_of(struct route_build *b, const struct service_endpoint *se,
+                           const struct service_endpoint_namespace *ns)
 {
-    bool all = se->locations.n == 0;
+    const char **own = arena_array(b->scratch, 2, sizeof *own);
     for (size_t i = 0; i < se->locations.n; i++)
-        all |= strcmp(se->locations.at[i], "*") == 0;
-    return all;
+        if (strcmp(se->locations.at[i], "*") == 0)
+            return (str_list){NULL, 0};
+    if (se->locations.n)
+        return se->locations;
+    return (str_list){own, namespace_regions(b->scratch, ns, b->view.vnet->location, own)};
 }
 
-/* Which tags say what the endpoint covers: those of its regions, or the global one where it spans all ("*").
- */
+/* Which tags say what the endpoint covers: those of its regions, or the global one where it spans all. */
 static struct tag_gather endpoint_tags(struct route_build *b, const struct service_endpoint *se,
                                        const struct service_endpoint_namespace *ns)
 {
     struct tag_gather g = {0};
+    const str_list regions = regions_of(b, se, ns);
     for (size_t k = 0; ns->tags[k]; k++) {
-        if (spans_all(se))
+        if (!regions.n)
             tag_gather(b, &g, tagset_find(b->m->tags, ns->tags[k]));
-        for (size_t i = 0; !spans_all(se) && i < se->locations.n; i++)
-            tag_gather(b, &g, tagset_regional(b->m->tags, ns->tags[k], se->locations.at[i]));
+        for (size_t i = 0; i < regions.n; i++)
+            tag_gather(b, &g, tagset_regional(b->m->tags, ns->tags[k], regions.at[i]));
     }
     return g;
 }

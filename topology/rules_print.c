@@ -230,8 +230,9 @@ static void table_row(struct arena *a, const char **cell, const struct eff_rules
 
 int rules_print_table(FILE *to, const struct nic_rules *r)
 {
-    static const char *const head[COLS] = {"Direction", "Place",  "Group", "Priority",    "Name",  "Access",
-                                           "Protocol",  "Source", "Ports", "Destination", "Ports", "Defined"};
+    static const char *const head[COLS] = {"Direction", "Place",       "Group",       "Priority",
+                                           "Name",      "Access",      "Protocol",    "Source",
+                                           "Ports",     "Destination", "Dest. Ports", "Defined"};
     struct arena *a = arena_new("rule table");
     size_t n = 0, at = 0;
     for (size_t i = 0; i < r->n; i++)
