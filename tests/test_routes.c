@@ -372,6 +372,19 @@ Test(routes, R07_default_routes_never_capture_a_service_endpoint)
     way(clients, "20.70.2.1", "VirtualAppliance 0.0.0.0/0");
 }
 
+Test(routes, Y13_nested_prefixes_of_one_row)
+{
+    struct route_entry *e;
+    net_service(m, clients, "Microsoft.Sql", "*");
+    way(clients, "20.70.1.1", "VirtualNetworkServiceEndpoint 20.70.1.0/24");
+    way(clients, "20.70.2.1", "VirtualNetworkServiceEndpoint 20.70.0.0/16");
+    size_t n = routes_compile(m->arena, routes_effective(m->arena, m, clients), &e), found = 0;
+    for (size_t i = 0; i < n; i++)
+        found += prefix4_eq(e[i].prefix, net_prefix("20.70.1.0/24")) && prefix4_eq(e[i].matched, e[i].prefix);
+    cr_assert_eq(found, 1,
+                 "the longer prefix of the same row has an entry, for the sake of what results show");
+}
+
 Test(routes, R05_own_public_space_inside_a_service_tag_is_the_networks)
 {
     struct vnet *v = net_vnet(m, "public", "westeurope", "20.60.5.0/24");
@@ -512,8 +525,9 @@ Test(routes, R08_R09_only_a_user_32_touches_an_endpoint)
     cr_assert_eq(r->state, ROUTE_INVALID);
     why_has(r, "user route 'exact' has the same prefix, and User beats Default, whatever the endpoint's "
                "policies (R-02, R-08)");
-    way(clients, "10.0.1.5",
-        "InterfaceEndpoint 10.0.1.5/32"); /* the policy is the endpoint's, the route the client's */
+    clients->privateEndpointNetworkPolicies = PENP_ENABLED; /* then too it is the /32 that decides, not R-10 */
+    why_has(row(s, ROUTE_DEFAULT, "10.0.1.5/32"), "(R-02, R-08)");
+    way(clients, "10.0.1.5", "InterfaceEndpoint 10.0.1.5/32"); /* endpoint's policy, but client's route */
 }
 
 Test(routes, R10_why_names_policy_and_prefixes)

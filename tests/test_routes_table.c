@@ -440,11 +440,24 @@ static void check_states(const struct eff_table *t)
     }
 }
 
+static void check_slices(const struct eff_table *t)
+{
+    for (size_t i = t->n; i < t->n_all; i++) {
+        const struct eff_route *s = &t->row[i];
+        cr_assert_eq(s->index, i);
+        cr_assert(s->slice_of >= t->row && s->slice_of < t->row + t->n);
+        cr_assert(s->n_prefix == 1 && s->prefix[0].len == 32 && !s->loss);
+        cr_assert(prefix4_has(s->slice_of->prefix[0], s->prefix[0].addr));
+        cr_assert_eq(s->endpoint == NULL, s->drop == REASON_ENDPOINT_ROUTE_INVALID);
+    }
+}
+
 static void check_table(struct arena *a, const struct eff_table *t)
 {
     struct route_entry *e;
     size_t n = routes_compile(a, t, &e);
     check_states(t);
+    check_slices(t);
     for (size_t i = 1; i < n; i++)
         cr_assert_lt(prefix4_cmp(&e[i - 1].prefix, &e[i].prefix), 0, "entries in order, none twice");
     for (size_t i = 0; i < t->n; i++)
