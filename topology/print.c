@@ -10,7 +10,6 @@
 #include "dataplane/arena.h"
 #include "topology/bind.h"
 #include "topology/print.h"
-#include "topology/scenario_int.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -264,11 +263,11 @@ static void document(struct emitter *e, const struct node *root)
     }
 }
 
-int scenario_print(const struct scenario *s, FILE *to)
+int print_document(const struct node *root, FILE *to)
 {
     struct arena *a = arena_new("print");
     struct emitter e = {a, to};
-    document(&e, print_canonical(a, s->document));
+    document(&e, print_canonical(a, root));
     arena_free(a);
     errno = 0;
     return fflush(to) || ferror(to) ? (errno ? -errno : -EIO) : 0;

@@ -19,6 +19,7 @@
 #include "topology/bind.h"
 #include "topology/check.h"
 #include "topology/include.h"
+#include "topology/print.h"
 #include "topology/registry.h"
 #include "topology/scenario_int.h"
 #include "topology/tags.h"
@@ -243,4 +244,9 @@ size_t scenario_state_at(const struct scenario *s, int64_t t)
     while (k < s->n_entries && s->entry[k].change.at <= t)
         k++;
     return k;
+}
+
+int scenario_print(const struct scenario *s, FILE *to)
+{
+    return print_document(s->document, to);
 }
