@@ -2,7 +2,7 @@
  *
  * Purpose: a scenario that contradicts itself, or that Azure would refuse, must be refused here with the place and the
  * reason, all findings at once, before any packet moves. Binding (schema.c) has found unknown keys, wrong types and
- * dangling references; here is what needs more than one value to see.
+ * dangling references, values out of range and names taken twice; here is what needs more than one resource to see.
  *
  * Each check is a function over one kind of resource, named after it. Nothing depends on the order of the findings: diag
  * sorts them by place. Checks run for every state of the timeline; findings repeat there with the same text and place

@@ -62,9 +62,6 @@ static void private_nics(struct check *c, struct unique_list *l)
         const struct nic *x = &c->m->networkInterfaces.at[i];
         private_add(c, l, x->subnet, x->privateIPAddress, named(c, "network interface", x->name),
                     check_at(x->node, "privateIPAddress", x->at));
-        if (x->mtu < 576 || x->mtu > 9000)
-            diag_error(c->d, check_at(x->node, "mtu", x->at), "mtu %u of network interface '%s': it is between 576 and 9000"
-                       " (M-01)", x->mtu, x->name);
     }
 }
 

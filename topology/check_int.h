@@ -41,7 +41,7 @@ void check_networks(struct check *c);  /* check_net.c: prefixes, subnets, peerin
 void check_addresses(struct check *c); /* check_address.c: who has which address */
 void check_policy(struct check *c);    /* check_policy.c: security groups, routes */
 void check_services(struct check *c);  /* check_service.c: services, endpoints, service endpoints */
-void check_names(struct check *c);     /* check_names.c: names of resources, zones and records */
+void check_names(struct check *c);     /* check_names.c: DNS names, private zones, records */
 void check_limits(struct check *c);    /* check_limits.c */
 
 #endif

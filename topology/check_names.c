@@ -1,4 +1,4 @@
-/* check_names.c - names: those of resources in their shared name space, and those of DNS. */
+/* check_names.c - DNS names: of services and hosts, of private zones and their records. */
 #include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
@@ -6,30 +6,6 @@
 #include "topology/check_int.h"
 #include "topology/names.h"
 #include "topology/types.h"
-
-/* -- resources ---------------------------------------------------------------------------------------------------- */
-
-enum name_kind { KIND_NIC, KIND_HOST, KIND_SERVICE, KIND_ENDPOINT, KIND_ONPREM };
-
-#define ADD_NAMES(c, l, list, word, k)                                                                         \
-    for (size_t i_ = 0; i_ < (list).n; i_++)                                                                   \
-    unique_add(c, l, (struct unique){.text = (list).at[i_].name, .what = word, .kind = k, .at = (list).at[i_].at})
-
-/* `from`, `to` and `via` name things of several kinds: one name, one thing. Duplicates within a list are found where the
- * list is read. */
-static void check_shared_names(struct check *c)
-{
-    struct unique_list l = {0};
-    ADD_NAMES(c, &l, c->m->networkInterfaces, "a network interface", KIND_NIC);
-    ADD_NAMES(c, &l, c->m->internetHosts, "an Internet host", KIND_HOST);
-    ADD_NAMES(c, &l, c->m->services, "a service", KIND_SERVICE);
-    ADD_NAMES(c, &l, c->m->privateEndpoints, "a private endpoint", KIND_ENDPOINT);
-    unique_sort(&l);
-    for (size_t i = 1; i < l.n; i++)
-        if (unique_same(&l.at[i - 1], &l.at[i]) && l.at[i - 1].kind != l.at[i].kind)
-            diag_error(c->d, l.at[i].at, "'%s' is the name of %s already: interfaces, hosts, services and private endpoints "
-                       "share one name space", l.at[i].text, l.at[i - 1].what);
-}
 
 /* -- DNS names ---------------------------------------------------------------------------------------------------- */
 
@@ -123,10 +99,7 @@ static void check_value(struct check *c, const struct private_zone *z, const str
 {
     const char *v = r->values.at[k], *want = NULL;
     struct in6_addr six;
-    ip4 ip;
-    if (r->type == RECORD_A && ip4_parse(v, &ip))
-        want = "an IPv4 address";
-    else if (r->type == RECORD_AAAA && inet_pton(AF_INET6, v, &six) != 1)
+    if (r->type == RECORD_AAAA && inet_pton(AF_INET6, v, &six) != 1)
         want = "an IPv6 address";
     else if ((r->type == RECORD_CNAME || r->type == RECORD_PTR) && !dns_name(v, false))
         want = "a DNS name";
@@ -142,31 +115,22 @@ static void check_record(struct check *c, const struct private_zone *z, const st
                    "zone, @ or *", r->name, z->name);
     for (size_t k = 0; k < r->values.n; k++)
         check_value(c, z, r, k);
-    if (r->type == RECORD_CNAME && r->values.n > 1)
-        diag_error(c->d, check_item(r->node, "values", 1, r->at), "record '%s' in zone '%s': a CNAME has one value",
-                   r->name, z->name);
     if (r->type == RECORD_CNAME && !strcmp(r->name, "@"))
         diag_error(c->d, r->at, "record '@' in zone '%s' cannot be a CNAME", z->name);
 }
 
 static void check_records(struct check *c, const struct private_zone *z)
 {
-    struct unique_list sets = {0}, names = {0};
+    struct unique_list names = {0};
     if (!dns_name(z->zoneName, false))
         diag_error(c->d, check_at(z->node, node_get(z->node, "zoneName") ? "zoneName" : "name", z->at),
                    "'%s' is not a DNS name", z->zoneName);
     for (size_t i = 0; i < z->records.n; i++) {
         const struct dns_record_spec *r = &z->records.at[i];
         check_record(c, z, r);
-        unique_add(c, &sets, (struct unique){.number = r->type, .text = r->name, .at = r->at});
         unique_add(c, &names, (struct unique){.text = r->name, .kind = (int)r->type, .at = r->at});
     }
-    unique_sort(&sets);
     unique_sort(&names);
-    for (size_t i = 1; i < sets.n; i++)
-        if (unique_same(&sets.at[i - 1], &sets.at[i]))
-            diag_error(c->d, sets.at[i].at, "zone '%s' has record '%s' of this type already: list all values in one",
-                       z->name, sets.at[i].text);
     for (size_t i = 1; i < names.n; i++)
         if (unique_same(&names.at[i - 1], &names.at[i]) && names.at[i - 1].kind != names.at[i].kind &&
             (names.at[i - 1].kind == RECORD_CNAME || names.at[i].kind == RECORD_CNAME))
@@ -191,7 +155,6 @@ static void check_base_zone(struct check *c, const struct private_zone *z)
 
 void check_names(struct check *c)
 {
-    check_shared_names(c);
     check_public_names(c);
     check_links(c);
     for (size_t i = 0; i < c->m->privateDnsZones.n; i++) {

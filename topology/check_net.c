@@ -166,7 +166,6 @@ static void check_transit(struct check *c, const struct vnet *v, const struct pe
 static void check_peerings(struct check *c, const struct vnet *v)
 {
     const struct peering *transit = NULL;
-    struct unique_list remotes = {0};
     for (size_t i = 0; i < v->virtualNetworkPeerings.n; i++) {
         const struct peering *p = &v->virtualNetworkPeerings.at[i];
         const struct vnet *r = p->remoteVirtualNetwork;
@@ -177,7 +176,6 @@ static void check_peerings(struct check *c, const struct vnet *v)
             diag_error(c->d, at, "virtual network '%s' is peered with itself", v->name);
             continue;
         }
-        unique_add(c, &remotes, (struct unique){.number = r->index, .what = r->name, .at = at});
         if (!p->reverse)
             diag_warning(c->d, p->at, "the peering of '%s' with '%s' is only Initiated: '%s' has no link back, so there are "
                          "no routes (P-01)", v->name, r->name, r->name);
@@ -189,11 +187,6 @@ static void check_peerings(struct check *c, const struct vnet *v)
         else if (p->useRemoteGateways)
             check_transit(c, v, transit = p);
     }
-    unique_sort(&remotes);
-    for (size_t i = 1; i < remotes.n; i++)
-        if (unique_same(&remotes.at[i - 1], &remotes.at[i]))
-            diag_error(c->d, remotes.at[i].at, "virtual network '%s' has two peerings with '%s'", v->name,
-                       remotes.at[i].what);
 }
 
 /* -- gateways --------------------------------------------------------------------------------------------------- */
@@ -251,9 +244,6 @@ void check_networks(struct check *c)
         check_peerings(c, v);
         if (gs)
             check_gateway_subnet(c, v, gs);
-        if (v->flowTimeoutInMinutes && (v->flowTimeoutInMinutes < 4 || v->flowTimeoutInMinutes > 30))
-            diag_error(c->d, check_at(v->node, "flowTimeoutInMinutes", v->at),
-                       "flowTimeoutInMinutes of '%s' is %u: it is between 4 and 30 (G-07)", v->name, v->flowTimeoutInMinutes);
     }
     check_gateways(c);
 }

@@ -3,14 +3,25 @@
 #include <strings.h>
 
 #include "topology/check_int.h"
+#include "topology/regions.h"
 #include "topology/tags.h"
 
 /* -- service tags ------------------------------------------------------------------------------------------------- */
 
+/* => whether the tag is missing perhaps only because the built-in tags are a subset: its region is one. */
+static bool beyond_subset(const struct model *m, const char *tag)
+{
+    const char *dot = strrchr(tag, '.');
+    return !m->serviceTags && dot && region_find(dot + 1);
+}
+
 static void unknown_tag(struct check *c, const char *tag, struct origin at, const char *where)
 {
-    const char *near = c->m->tags ? tagset_suggest(c->m->tags, tag) : NULL;
-    if (near)
+    const char *near = tagset_suggest(c->m->tags, tag);
+    if (beyond_subset(c->m, tag))
+        diag_error(c->d, at, "service tag '%s' in %s is not in the built-in subset; 'serviceTags' names Azure's whole file",
+                   tag, where);
+    else if (near)
         diag_error(c->d, at, "unknown service tag '%s' in %s; did you mean '%s'?", tag, where, near);
     else
         diag_error(c->d, at, "unknown service tag '%s' in %s", tag, where);
@@ -22,59 +33,33 @@ static void check_rule_tag(struct check *c, const char *tag, struct origin at, c
         unknown_tag(c, tag, at, where);
 }
 
+/* The published file's own mark for routes is of no use: AzureCloud lacks it (R-21 has it). */
 static void check_route_tag(struct check *c, const char *tag, struct origin at, const char *where)
 {
-    const struct tag *t = c->m->tags ? tagset_find(c->m->tags, tag) : NULL;
-    if (tag_is_computed(tag))
+    if (tag_is_computed(tag) || !strncasecmp(tag, "AzurePlatform", strlen("AzurePlatform")))
         diag_error(c->d, at, "service tag '%s' in %s: it works in security rules only (R-21)", tag, where);
-    else if (c->m->tags && !t)
+    else if (c->m->tags && !tagset_find(c->m->tags, tag))
         unknown_tag(c, tag, at, where);
-    else if (t && t->features && !(t->features & TAG_UDR))
-        diag_error(c->d, at, "service tag '%s' in %s: Azure does not offer it for routes (R-21)", tag, where);
 }
 
 /* -- security rules ----------------------------------------------------------------------------------------------- */
 
-struct rule_side { /* one field of a rule: where packets come from, or go to */
-    const struct address_match *at;
-    size_t n;
-    const asg_list *groups;
-    const char *side;
-};
-
-static void check_side(struct check *c, struct rule_side s, const char *where)
+static void check_side(struct check *c, const struct address_match *at, size_t n, const char *side, const char *where)
 {
     size_t tags = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.at[i].kind != MATCH_TAG)
+    for (size_t i = 0; i < n; i++) {
+        if (at[i].kind != MATCH_TAG)
             continue;
-        check_rule_tag(c, s.at[i].tag, s.at[i].at, where);
+        check_rule_tag(c, at[i].tag, at[i].at, where);
         if (++tags == 2)
-            diag_error(c->d, s.at[i].at, "%s has two service tags as %s: one is allowed (G-12)", where, s.side);
+            diag_error(c->d, at[i].at, "%s has two service tags as %s: one is allowed (G-12)", where, side);
     }
-    if (s.groups->n && s.n)
-        diag_error(c->d, s.at[0].at, "%s has both address prefixes and application security groups as %s (G-12)", where,
-                   s.side);
 }
 
 static void check_rule(struct check *c, const struct security_rule *r, const char *where)
 {
-    struct rule_side source = {r->source.at, r->source.n, &r->sourceApplicationSecurityGroups, "source"};
-    struct rule_side target = {r->destination.at, r->destination.n, &r->destinationApplicationSecurityGroups,
-                               "destination"};
-    check_side(c, source, where);
-    check_side(c, target, where);
-    if (r->priority < 100 || r->priority > 4096)
-        diag_error(c->d, check_at(r->node, "priority", r->at), "priority %u of %s: it is between 100 and 4096 (G-01)",
-                   r->priority, where);
-    for (size_t i = 0; i < r->sourcePorts.n; i++)
-        if (r->sourcePorts.at[i].first > r->sourcePorts.at[i].last)
-            diag_error(c->d, r->at, "source port range %u-%u of %s is backwards", r->sourcePorts.at[i].first,
-                       r->sourcePorts.at[i].last, where);
-    for (size_t i = 0; i < r->destinationPorts.n; i++)
-        if (r->destinationPorts.at[i].first > r->destinationPorts.at[i].last)
-            diag_error(c->d, r->at, "destination port range %u-%u of %s is backwards", r->destinationPorts.at[i].first,
-                       r->destinationPorts.at[i].last, where);
+    check_side(c, r->source.at, r->source.n, "source", where);
+    check_side(c, r->destination.at, r->destination.n, "destination", where);
 }
 
 static void check_nsg(struct check *c, const struct nsg *g)
@@ -158,29 +143,10 @@ static void check_groups(struct check *c)
 
 /* -- routes ------------------------------------------------------------------------------------------------------- */
 
-static bool configurable(enum nexthop_type t)
-{
-    return t == NH_TYPE_NONE || t == NH_TYPE_VNET_LOCAL || t == NH_TYPE_INTERNET || t == NH_TYPE_VIRTUAL_APPLIANCE ||
-           t == NH_TYPE_VIRTUAL_NETWORK_GATEWAY;
-}
-
-static void check_next_hop(struct check *c, const struct route *r, const char *where)
-{
-    struct origin type = check_at(r->node, "nextHopType", r->at), ip = check_at(r->node, "nextHopIpAddress", r->at);
-    if (!configurable(r->nextHopType))
-        diag_error(c->d, type, "next hop type of %s: Azure makes such rows itself; a route can have VirtualAppliance, "
-                   "VirtualNetworkGateway, VnetLocal, Internet or None (R-15)", where);
-    else if (r->nextHopType == NH_TYPE_VIRTUAL_APPLIANCE && !r->nextHopIpAddress)
-        diag_error(c->d, type, "%s goes to a VirtualAppliance and has no nextHopIpAddress (R-15)", where);
-    else if (r->nextHopType != NH_TYPE_VIRTUAL_APPLIANCE && r->nextHopIpAddress)
-        diag_error(c->d, ip, "%s has a nextHopIpAddress, which only VirtualAppliance takes (R-15)", where);
-}
-
 static void check_route(struct check *c, const struct route *r, const char *where)
 {
     static const struct prefix4 host_agent[] = {{IP4_PLATFORM, 32}, {IP4_IMDS, 32}};
     struct origin at = check_at(r->node, "addressPrefix", r->at);
-    check_next_hop(c, r, where);
     if (r->tag)
         check_route_tag(c, r->tag, at, where);
     for (size_t i = 0; !r->tag && i < 2; i++)

@@ -177,7 +177,6 @@ static void check_endpoint(struct check *c, const struct private_endpoint *e)
 
 static void check_service_endpoints(struct check *c, const struct subnet *s)
 {
-    struct unique_list l = {0};
     for (size_t i = 0; i < s->serviceEndpoints.n; i++) {
         const struct service_endpoint *e = &s->serviceEndpoints.at[i];
         struct origin at = check_item(s->node, "serviceEndpoints", i, s->at);
@@ -191,13 +190,7 @@ static void check_service_endpoints(struct check *c, const struct subnet *s)
         else if (!ns)
             diag_error(c->d, at, "unknown service '%s' in serviceEndpoints of '%s/%s' (SE-04)", e->service, s->vnet->name,
                        s->name);
-        unique_add(c, &l, (struct unique){.text = e->service, .at = at});
     }
-    unique_sort(&l);
-    for (size_t i = 1; i < l.n; i++)
-        if (unique_same(&l.at[i - 1], &l.at[i]))
-            diag_error(c->d, l.at[i].at, "serviceEndpoints of '%s/%s' has '%s' twice (SE-01)", s->vnet->name, s->name,
-                       l.at[i].text);
 }
 
 void check_services(struct check *c)
