@@ -7,8 +7,9 @@
 #include "dataplane/arena.h"
 #include "tests/support_model.h"
 #include "tests/support_prop.h"
+#include "tests/support_tmp.h"
 #include "topology/names.h"
-#include "topology/regions.h"
+#include "topology/scenario.h"
 
 #define ASSERT_IP(got, a, b, c, d)                                                                             \
     do {                                                                                                       \
@@ -372,4 +373,55 @@ Test(address, generic_services_run_out)
     cr_assert_eq(l.m->services.at[256].publicIPAddress, 0);
     free(text);
     loaded_free(&l);
+}
+
+/* -- over time -------------------------------------------------------------------------------------------------- */
+
+/* What was given stays for the life of the resource (A-05); later resources follow in timeline order; what a removed
+ * endpoint had is free again; an address that a later change fixes was never given to another. */
+Test(address, timeline)
+{
+    static const char text[] =
+        "scenario: t\nlocation: westeurope\n" HUB
+        "services: [{name: reg, type: Microsoft.ContainerRegistry/registries, replicas: [northeurope]}, {name: kv, type: "
+        "Microsoft.KeyVault/vaults}]\n"
+        "privateEndpoints: [{name: pe, subnet: hub/endpoints, service: reg}]\n"
+        "networkInterfaces: [{name: a, subnet: hub/clients}]\n"
+        "timeline:\n"
+        "  - {at: 1s, add: networkInterfaces, with: {name: b, subnet: hub/clients}}\n"
+        "  - {at: 2s, add: networkInterfaces, with: {name: c, subnet: hub/clients, privateIPAddress: 10.0.1.4}}\n"
+        "  - {at: 3s, update: services/reg, with: {replicas: []}}\n"
+        "  - {at: 4s, add: privateEndpoints, with: {name: pe2, subnet: hub/endpoints, service: kv}}\n"
+        "  - {at: 5s, remove: privateEndpoints/pe}\n"
+        "  - {at: 6s, add: privateEndpoints, with: {name: pe3, subnet: hub/endpoints, service: kv}}\n";
+    struct tmp t;
+    tmp_make(&t);
+    char *path = tmp_path(&t, "t.yaml");
+    file_write(path, text, sizeof text - 1);
+    struct arena *a = arena_new("test");
+    struct diag *d = diag_new(a);
+    struct scenario *s = scenario_load(path, d);
+    diag_print(d, stderr);
+    cr_assert_not_null(s);
+    const struct model *first = scenario_state(s, 0), *last = scenario_state(s, 6);
+    ASSERT_IP(model_nic(first, "a")->privateIPAddress, 10, 0, 1, 5);
+    ASSERT_IP(model_nic(scenario_state(s, 1), "b")->privateIPAddress, 10, 0, 1, 6);
+    for (size_t k = 0; k <= 6; k++) {
+        const struct model *m = scenario_state(s, k);
+        cr_assert_eq(model_nic(m, "a")->privateIPAddress, IP4(10, 0, 1, 5));
+        cr_assert(model_nic(m, "a")->allocated);
+        cr_assert_eq(address_default_outbound(m, model_nic(m, "a")), address_default_outbound(first, model_nic(first, "a")));
+        cr_assert_eq(m->services.at[0].publicIPAddress, first->services.at[0].publicIPAddress);
+    }
+    ASSERT_IP(model_nic(last, "c")->privateIPAddress, 10, 0, 1, 4);
+    ASSERT_IP(model_nic(last, "b")->privateIPAddress, 10, 0, 1, 6);
+    cr_assert_eq(scenario_state(s, 2)->privateEndpoints.at[0].ipConfigurations.n, 3);
+    cr_assert_eq(scenario_state(s, 3)->privateEndpoints.at[0].ipConfigurations.n, 2);
+    ASSERT_IP(scenario_state(s, 4)->privateEndpoints.at[1].ipConfigurations.at[0].privateIPAddress, 10, 0, 3, 6);
+    ASSERT_IP(last->privateEndpoints.at[0].ipConfigurations.at[0].privateIPAddress, 10, 0, 3, 6);
+    ASSERT_IP(last->privateEndpoints.at[1].ipConfigurations.at[0].privateIPAddress, 10, 0, 3, 4);
+    scenario_free(s);
+    arena_free(a);
+    free(path);
+    tmp_remove(&t);
 }
