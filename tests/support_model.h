@@ -13,7 +13,8 @@ struct loaded {
     struct model *m; /* NULL where binding failed */
 };
 
-/* Bind a scenario text ("scenario: t" is put before it, on a line of its own) and assign addresses; with model_check. */
+/* Bind a scenario text ("scenario: t" is put before it, on a line of its own) and assign addresses; with
+ * model_check. */
 struct loaded load_text(const char *text);
 struct loaded load_checked(const char *text);
 void loaded_free(struct loaded *l);

@@ -1,4 +1,5 @@
-/* test_address.c - addresses that nobody named: private ones by A-01, members of endpoints, public ones by name. */
+/* test_address.c - addresses that nobody named: private ones by A-01, members of endpoints, public ones by
+ * name. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,15 +12,17 @@
 #include "topology/names.h"
 #include "topology/scenario.h"
 
-#define ASSERT_IP(got, a, b, c, d)                                                                             \
-    do {                                                                                                       \
-        char got_[IP4_STRLEN], want_[IP4_STRLEN];                                                              \
-        cr_assert_str_eq(ip4_format(got, got_), ip4_format(IP4(a, b, c, d), want_));                           \
+#define ASSERT_IP(got, a, b, c, d)                                                                           \
+    do {                                                                                                     \
+        char got_[IP4_STRLEN], want_[IP4_STRLEN];                                                            \
+        cr_assert_str_eq(ip4_format(got, got_), ip4_format(IP4(a, b, c, d), want_));                         \
     } while (0)
 
-#define HUB "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: ["                        \
-            "{name: clients, addressPrefix: 10.0.1.0/24}, {name: small, addressPrefix: 10.0.2.0/29}, "         \
-            "{name: endpoints, addressPrefix: 10.0.3.0/24}, {name: GatewaySubnet, addressPrefix: 10.0.255.0/27}]}]\n"
+#define HUB                                                                                                  \
+    "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: ["                               \
+    "{name: clients, addressPrefix: 10.0.1.0/24}, {name: small, addressPrefix: 10.0.2.0/29}, "               \
+    "{name: endpoints, addressPrefix: 10.0.3.0/24}, {name: GatewaySubnet, addressPrefix: "                   \
+    "10.0.255.0/27}]}]\n"
 
 static struct loaded good(const char *text)
 {
@@ -73,15 +76,16 @@ Test(address, lowest_free_first)
 /* Gateways, NICs, frontends, private link services, endpoints: that order, and file order in each. */
 Test(address, order_of_kinds)
 {
-    struct loaded l = good(
-        "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [{name: all, addressPrefix: 10.0.1.0/24}, "
-        "{name: gatewaysubnet, addressPrefix: 10.0.255.0/27}]}]\n"
-        "privateEndpoints: [{name: pe, subnet: hub/all, service: kv, groupIds: [vault]}]\n"
-        "services: [{name: kv, type: Microsoft.KeyVault/vaults, location: westeurope}]\n"
-        "privateLinkServices: [{name: pls, loadBalancerFrontend: lb/fe, subnet: hub/all}]\n"
-        "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: hub/all}]}]\n"
-        "virtualNetworkGateways: [{name: gw, virtualNetwork: hub, type: Vpn, activeActive: true}]\n"
-        "networkInterfaces: [{name: n1, subnet: hub/all}, {name: n2, subnet: hub/all}]\n");
+    struct loaded l =
+        good("virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [{name: all, "
+             "addressPrefix: 10.0.1.0/24}, "
+             "{name: gatewaysubnet, addressPrefix: 10.0.255.0/27}]}]\n"
+             "privateEndpoints: [{name: pe, subnet: hub/all, service: kv, groupIds: [vault]}]\n"
+             "services: [{name: kv, type: Microsoft.KeyVault/vaults, location: westeurope}]\n"
+             "privateLinkServices: [{name: pls, loadBalancerFrontend: lb/fe, subnet: hub/all}]\n"
+             "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: hub/all}]}]\n"
+             "virtualNetworkGateways: [{name: gw, virtualNetwork: hub, type: Vpn, activeActive: true}]\n"
+             "networkInterfaces: [{name: n1, subnet: hub/all}, {name: n2, subnet: hub/all}]\n");
     ASSERT_IP(model_nic(l.m, "n1")->privateIPAddress, 10, 0, 1, 4);
     ASSERT_IP(model_nic(l.m, "n2")->privateIPAddress, 10, 0, 1, 5);
     ASSERT_IP(l.m->loadBalancers.at[0].frontendIPConfigurations.at[0].privateIPAddress, 10, 0, 1, 6);
@@ -104,7 +108,8 @@ Test(address, fixed_anywhere_comes_first)
         {NULL, IP4(10, 0, 1, 7)},
     };
     struct address_prior prior = {fixed, 4};
-    struct loaded l = good(HUB "networkInterfaces: [{name: a, subnet: hub/clients}, {name: b, subnet: hub/clients}]\n");
+    struct loaded l =
+        good(HUB "networkInterfaces: [{name: a, subnet: hub/clients}, {name: b, subnet: hub/clients}]\n");
     for (size_t i = 0; i < 2; i++)
         l.m->networkInterfaces.at[i].privateIPAddress = 0;
     address_assign(l.m, &prior, l.d);
@@ -115,11 +120,12 @@ Test(address, fixed_anywhere_comes_first)
 
 Test(address, several_prefixes)
 {
-    struct loaded l = good("virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefixes: "
-                           "[10.0.2.0/29, 10.0.1.0/29]}]}]\n"
-                           "networkInterfaces: [{name: a, subnet: v/s}, {name: b, subnet: v/s, privateIPAddress: 10.0.1.5}, "
-                           "{name: c, subnet: v/s}, {name: d, subnet: v/s, privateIPAddress: 10.0.2.5}, {name: e, subnet: v/s},"
-                           " {name: f, subnet: v/s}]\n");
+    struct loaded l = good(
+        "virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefixes: "
+        "[10.0.2.0/29, 10.0.1.0/29]}]}]\n"
+        "networkInterfaces: [{name: a, subnet: v/s}, {name: b, subnet: v/s, privateIPAddress: 10.0.1.5}, "
+        "{name: c, subnet: v/s}, {name: d, subnet: v/s, privateIPAddress: 10.0.2.5}, {name: e, subnet: v/s},"
+        " {name: f, subnet: v/s}]\n");
     ASSERT_IP(model_nic(l.m, "a")->privateIPAddress, 10, 0, 2, 4);
     ASSERT_IP(model_nic(l.m, "c")->privateIPAddress, 10, 0, 2, 6);
     ASSERT_IP(model_nic(l.m, "e")->privateIPAddress, 10, 0, 1, 4);
@@ -132,8 +138,9 @@ Test(address, running_out_is_an_error)
     struct loaded l = load_text(HUB "networkInterfaces:\n"
                                     "  - {name: a, subnet: hub/small}\n  - {name: b, subnet: hub/small}\n"
                                     "  - {name: c, subnet: hub/small}\n  - {name: d, subnet: hub/small}\n");
-    cr_assert_str_eq(loaded_findings(&l), "7:5: error: no address is left in subnet 'hub/small' for network interface 'd': "
-                                          "it has 3 usable (A-01)\n");
+    cr_assert_str_eq(loaded_findings(&l),
+                     "7:5: error: no address is left in subnet 'hub/small' for network interface 'd': "
+                     "it has 3 usable (A-01)\n");
     cr_assert_eq(model_nic(l.m, "c")->privateIPAddress, IP4(10, 0, 2, 6));
     cr_assert_eq(model_nic(l.m, "d")->privateIPAddress, 0);
     loaded_free(&l);
@@ -151,9 +158,12 @@ Test(address, property_lowest_free)
         unsigned bits = 3 + (unsigned)rng_below(&r, 4), count = (unsigned)rng_below(&r, (1u << bits) + 3);
         bool taken[128] = {false};
         unsigned fixed[140], size = 1u << bits;
-        fprintf(f, "virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: "
-                   "10.0.1.0/%u}]}]\nnetworkInterfaces:\n  - {name: first, subnet: v/s, privateIPAddress: 10.0.1.4}\n",
-                32 - bits);
+        fprintf(
+            f,
+            "virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: "
+            "10.0.1.0/%u}]}]\nnetworkInterfaces:\n  - {name: first, subnet: v/s, privateIPAddress: "
+            "10.0.1.4}\n",
+            32 - bits);
         taken[4] = true;
         for (unsigned i = 0; i < count; i++) {
             fixed[i] = rng_below(&r, 3) == 0 ? (unsigned)rng_below(&r, size) : 0;
@@ -174,24 +184,28 @@ Test(address, property_lowest_free)
             if (!fixed[i] && want < size - 1)
                 taken[want] = true;
             ip4 expect = fixed[i] ? IP4(10, 0, 1, fixed[i]) : want < size - 1 ? IP4(10, 0, 1, want) : 0;
-            cr_assert_eq(l.m->networkInterfaces.at[i + 1].privateIPAddress, expect, "round %d nic %u\n%s", round, i, text);
+            cr_assert_eq(l.m->networkInterfaces.at[i + 1].privateIPAddress, expect, "round %d nic %u\n%s",
+                         round, i, text);
         }
         loaded_free(&l);
         free(text);
     }
 }
 
-/* -- members ---------------------------------------------------------------------------------------------------- */
+/* -- members
+ * ---------------------------------------------------------------------------------------------------- */
 
-#define REGISTRY "services: [{name: reg, type: Microsoft.ContainerRegistry/registries, location: westeurope, "         \
-                 "replicas: [northeurope]}]\n"
+#define REGISTRY                                                                                             \
+    "services: [{name: reg, type: Microsoft.ContainerRegistry/registries, location: westeurope, "            \
+    "replicas: [northeurope]}]\n"
 
 /* the registry and one data endpoint per region. */
 Test(address, members_of_a_registry)
 {
-    struct loaded l = good(HUB REGISTRY "privateEndpoints: [{name: pe, subnet: hub/endpoints, service: reg, "
-                                        "groupIds: [registry], ipConfigurations: [{memberName: registry_data_northeurope, "
-                                        "privateIPAddress: 10.0.3.4}]}]\n");
+    struct loaded l =
+        good(HUB REGISTRY "privateEndpoints: [{name: pe, subnet: hub/endpoints, service: reg, "
+                          "groupIds: [registry], ipConfigurations: [{memberName: registry_data_northeurope, "
+                          "privateIPAddress: 10.0.3.4}]}]\n");
     const struct private_endpoint *e = &l.m->privateEndpoints.at[0];
     cr_assert_eq(e->ipConfigurations.n, 3);
     cr_assert_str_eq(e->ipConfigurations.at[0].memberName, "registry");
@@ -208,13 +222,14 @@ Test(address, members_of_a_registry)
 /* a Cosmos account one per region besides its own, a Backup vault eleven. */
 Test(address, members_of_cosmos_and_backup)
 {
-    struct loaded l = good(HUB "services:\n"
-                               "  - {name: acc, type: Microsoft.DocumentDB/databaseAccounts, location: westeurope, "
-                               "replicas: [northeurope, eastus]}\n"
-                               "  - {name: rsv, type: Microsoft.RecoveryServices/vaults, location: westeurope}\n"
-                               "privateEndpoints:\n"
-                               "  - {name: c, subnet: hub/endpoints, service: acc, groupIds: [Sql]}\n"
-                               "  - {name: b, subnet: hub/endpoints, service: rsv, groupIds: [AzureBackup]}\n");
+    struct loaded l =
+        good(HUB "services:\n"
+                 "  - {name: acc, type: Microsoft.DocumentDB/databaseAccounts, location: westeurope, "
+                 "replicas: [northeurope, eastus]}\n"
+                 "  - {name: rsv, type: Microsoft.RecoveryServices/vaults, location: westeurope}\n"
+                 "privateEndpoints:\n"
+                 "  - {name: c, subnet: hub/endpoints, service: acc, groupIds: [Sql]}\n"
+                 "  - {name: b, subnet: hub/endpoints, service: rsv, groupIds: [AzureBackup]}\n");
     cr_assert_eq(l.m->privateEndpoints.at[0].ipConfigurations.n, 4);
     cr_assert_eq(l.m->privateEndpoints.at[1].ipConfigurations.n, 11);
     ASSERT_IP(l.m->privateEndpoints.at[0].ipConfigurations.at[3].privateIPAddress, 10, 0, 3, 7);
@@ -226,8 +241,9 @@ Test(address, members_of_cosmos_and_backup)
 /* A group of one member takes an entry without memberName, and the only group of a type needs no name. */
 Test(address, one_member_needs_no_name)
 {
-    struct loaded l = good(HUB "services: [{name: kv, type: Microsoft.KeyVault/vaults}]\nprivateEndpoints: [{name: pe, "
-                               "subnet: hub/endpoints, service: kv, ipConfigurations: [{privateIPAddress: 10.0.3.9}]}]\n");
+    struct loaded l =
+        good(HUB "services: [{name: kv, type: Microsoft.KeyVault/vaults}]\nprivateEndpoints: [{name: pe, "
+                 "subnet: hub/endpoints, service: kv, ipConfigurations: [{privateIPAddress: 10.0.3.9}]}]\n");
     const struct private_endpoint *e = &l.m->privateEndpoints.at[0];
     cr_assert_eq(e->ipConfigurations.n, 1);
     cr_assert_str_eq(e->ipConfigurations.at[0].memberName, "vault");
@@ -238,25 +254,30 @@ Test(address, one_member_needs_no_name)
 
 Test(address, member_errors)
 {
-    struct loaded l = load_text(HUB REGISTRY
+    struct loaded l = load_text(
+        HUB REGISTRY
         "privateEndpoints:\n"
         "  - {name: pe, subnet: hub/endpoints, service: reg, groupIds: [registry], ipConfigurations: [\n"
         "      {memberName: registri, privateIPAddress: 10.0.3.5},\n"
         "      {privateIPAddress: 10.0.3.6},\n"
         "      {memberName: registry, privateIPAddress: 10.0.3.7},\n"
         "      {memberName: zzzz, privateIPAddress: 10.0.3.9}]}\n");
-    cr_assert_str_eq(loaded_findings(&l),
-                     "6:20: error: unknown member 'registri' of private endpoint 'pe'; did you mean 'registry'?\n"
-                     "7:7: error: ipConfigurations of private endpoint 'pe': memberName is missing; the members are "
-                     "registry, registry_data_westeurope, registry_data_northeurope (A-09)\n"
-                     "9:20: error: unknown member 'zzzz' of private endpoint 'pe'; the members are "
-                     "registry, registry_data_westeurope, registry_data_northeurope\n");
+    cr_assert_str_eq(
+        loaded_findings(&l),
+        "6:20: error: unknown member 'registri' of private endpoint 'pe'; did you mean 'registry'?\n"
+        "7:7: error: ipConfigurations of private endpoint 'pe': memberName is missing; the members are "
+        "registry, registry_data_westeurope, registry_data_northeurope (A-09)\n"
+        "9:20: error: unknown member 'zzzz' of private endpoint 'pe'; the members are "
+        "registry, registry_data_westeurope, registry_data_northeurope\n");
     loaded_free(&l);
-    l = load_text(HUB "services: [{name: kv, type: Microsoft.KeyVault/vaults}]\nprivateEndpoints: [{name: pe, subnet: "
-                      "hub/endpoints, service: kv, ipConfigurations: [\n{memberName: default, privateIPAddress: 10.0.3.9},\n"
-                      "{privateIPAddress: 10.0.3.8}]}]\n");
-    cr_assert_str_eq(loaded_findings(&l),
-                     "6:1: error: ipConfigurations of private endpoint 'pe': two entries for member 'vault'\n");
+    l = load_text(
+        HUB "services: [{name: kv, type: Microsoft.KeyVault/vaults}]\nprivateEndpoints: [{name: pe, subnet: "
+            "hub/endpoints, service: kv, ipConfigurations: [\n{memberName: default, privateIPAddress: "
+            "10.0.3.9},\n"
+            "{privateIPAddress: 10.0.3.8}]}]\n");
+    cr_assert_str_eq(
+        loaded_findings(&l),
+        "6:1: error: ipConfigurations of private endpoint 'pe': two entries for member 'vault'\n");
     loaded_free(&l);
 }
 
@@ -276,7 +297,8 @@ Test(address, a_removed_member)
     loaded_free(&l);
 }
 
-/* -- public ----------------------------------------------------------------------------------------------------- */
+/* -- public
+ * ----------------------------------------------------------------------------------------------------- */
 
 static bool tagged(const struct model *m, const char *service, const char *region, ip4 ip)
 {
@@ -287,11 +309,12 @@ static bool tagged(const struct model *m, const char *service, const char *regio
 
 Test(address, public_address_of_a_service)
 {
-    struct loaded l = good("services:\n"
-                           "  - {name: acc, type: Microsoft.Storage/storageAccounts, location: westeurope}\n"
-                           "  - {name: kv, type: Microsoft.KeyVault/vaults, location: northeurope}\n"
-                           "  - {name: own, type: Microsoft.Storage/storageAccounts, publicIPAddress: 20.60.0.1}\n"
-                           "  - {name: odd, type: Contoso.Things/things, fqdns: [api.example.org]}\n");
+    struct loaded l =
+        good("services:\n"
+             "  - {name: acc, type: Microsoft.Storage/storageAccounts, location: westeurope}\n"
+             "  - {name: kv, type: Microsoft.KeyVault/vaults, location: northeurope}\n"
+             "  - {name: own, type: Microsoft.Storage/storageAccounts, publicIPAddress: 20.60.0.1}\n"
+             "  - {name: odd, type: Contoso.Things/things, fqdns: [api.example.org]}\n");
     cr_assert(tagged(l.m, "Storage", "westeurope", l.m->services.at[0].publicIPAddress));
     cr_assert(tagged(l.m, "AzureKeyVault", "northeurope", l.m->services.at[1].publicIPAddress));
     ASSERT_IP(l.m->services.at[2].publicIPAddress, 20, 60, 0, 1);
@@ -303,30 +326,37 @@ Test(address, public_address_of_a_service)
 /* What a name gets does not depend on what else there is, nor on its case. */
 Test(address, public_addresses_are_stable)
 {
-    struct loaded a = good(HUB "services: [{name: acc, type: Microsoft.Storage/storageAccounts, location: westeurope}]\n"
-                               "networkInterfaces: [{name: vm, subnet: hub/clients}]\n"
-                               "publicIPAddresses: [{name: pip, location: westeurope}]\n");
-    struct loaded b = good(HUB "services: [{name: zzz, type: Microsoft.Storage/storageAccounts, location: westeurope}, "
-                               "{name: ACC, type: microsoft.storage/storageaccounts, location: West Europe}]\n"
-                               "networkInterfaces: [{name: other, subnet: hub/clients}, {name: VM, subnet: hub/clients}]\n"
-                               "publicIPAddresses: [{name: x, location: westeurope}, {name: PIP, location: westeurope}]\n");
+    struct loaded a =
+        good(HUB "services: [{name: acc, type: Microsoft.Storage/storageAccounts, location: westeurope}]\n"
+                 "networkInterfaces: [{name: vm, subnet: hub/clients}]\n"
+                 "publicIPAddresses: [{name: pip, location: westeurope}]\n");
+    struct loaded b =
+        good(HUB "services: [{name: zzz, type: Microsoft.Storage/storageAccounts, location: westeurope}, "
+                 "{name: ACC, type: microsoft.storage/storageaccounts, location: West Europe}]\n"
+                 "networkInterfaces: [{name: other, subnet: hub/clients}, {name: VM, subnet: hub/clients}]\n"
+                 "publicIPAddresses: [{name: x, location: westeurope}, {name: PIP, location: westeurope}]\n");
     cr_assert_eq(a.m->services.at[0].publicIPAddress, b.m->services.at[1].publicIPAddress);
     cr_assert_eq(a.m->publicIPAddresses.at[0].ipAddress, b.m->publicIPAddresses.at[1].ipAddress);
-    cr_assert_eq(address_default_outbound(a.m, model_nic(a.m, "vm")), address_default_outbound(b.m, model_nic(b.m, "vm")));
+    cr_assert_eq(address_default_outbound(a.m, model_nic(a.m, "vm")),
+                 address_default_outbound(b.m, model_nic(b.m, "vm")));
     cr_assert_neq(a.m->services.at[0].publicIPAddress, b.m->services.at[0].publicIPAddress);
     loaded_free(&a);
     loaded_free(&b);
 }
 
-/* O-06: of the region's AzureCloud, of no service that has service endpoints, all different from everything else. */
+/* O-06: of the region's AzureCloud, of no service that has service endpoints, all different from everything
+ * else. */
 Test(address, default_outbound)
 {
     char *text;
     size_t len;
     FILE *f = open_memstream(&text, &len);
-    fputs("virtualNetworks: [{name: v, location: westeurope, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, "
-          "addressPrefix: 10.0.0.0/20}]}]\nservices: [{name: acc, type: Microsoft.Storage/storageAccounts, location: "
-          "westeurope}]\npublicIPAddresses: [{name: n1, location: westeurope}]\nnetworkInterfaces:\n", f);
+    fputs("virtualNetworks: [{name: v, location: westeurope, addressPrefixes: [10.0.0.0/16], subnets: "
+          "[{name: s, "
+          "addressPrefix: 10.0.0.0/20}]}]\nservices: [{name: acc, type: Microsoft.Storage/storageAccounts, "
+          "location: "
+          "westeurope}]\npublicIPAddresses: [{name: n1, location: westeurope}]\nnetworkInterfaces:\n",
+          f);
     for (int i = 0; i < 2000; i++)
         fprintf(f, "  - {name: n%d, subnet: v/s}\n", i);
     fclose(f);
@@ -369,27 +399,31 @@ Test(address, generic_services_run_out)
         cr_assert_eq(i < 254, (ip & 0xff) != 0 && (ip & 0xff) != 0xff);
         seen[ip & 0xff] = true;
     }
-    cr_assert_str_eq(loaded_findings(&l), "259:5: error: no public address is left for service 's256': give it one\n");
+    cr_assert_str_eq(loaded_findings(&l),
+                     "259:5: error: no public address is left for service 's256': give it one\n");
     cr_assert_eq(l.m->services.at[256].publicIPAddress, 0);
     free(text);
     loaded_free(&l);
 }
 
-/* -- over time -------------------------------------------------------------------------------------------------- */
+/* -- over time
+ * -------------------------------------------------------------------------------------------------- */
 
-/* What was given stays for the life of the resource (A-05); later resources follow in timeline order; what a removed
- * endpoint had is free again; an address that a later change fixes was never given to another. */
+/* What was given stays for the life of the resource (A-05); later resources follow in timeline order; what a
+ * removed endpoint had is free again; an address that a later change fixes was never given to another. */
 Test(address, timeline)
 {
     static const char text[] =
         "scenario: t\nlocation: westeurope\n" HUB
-        "services: [{name: reg, type: Microsoft.ContainerRegistry/registries, replicas: [northeurope]}, {name: kv, type: "
+        "services: [{name: reg, type: Microsoft.ContainerRegistry/registries, replicas: [northeurope]}, "
+        "{name: kv, type: "
         "Microsoft.KeyVault/vaults}]\n"
         "privateEndpoints: [{name: pe, subnet: hub/endpoints, service: reg}]\n"
         "networkInterfaces: [{name: a, subnet: hub/clients}]\n"
         "timeline:\n"
         "  - {at: 1s, add: networkInterfaces, with: {name: b, subnet: hub/clients}}\n"
-        "  - {at: 2s, add: networkInterfaces, with: {name: c, subnet: hub/clients, privateIPAddress: 10.0.1.4}}\n"
+        "  - {at: 2s, add: networkInterfaces, with: {name: c, subnet: hub/clients, privateIPAddress: "
+        "10.0.1.4}}\n"
         "  - {at: 3s, update: services/reg, with: {replicas: []}}\n"
         "  - {at: 4s, add: privateEndpoints, with: {name: pe2, subnet: hub/endpoints, service: kv}}\n"
         "  - {at: 5s, remove: privateEndpoints/pe}\n"
@@ -410,14 +444,16 @@ Test(address, timeline)
         const struct model *m = scenario_state(s, k);
         cr_assert_eq(model_nic(m, "a")->privateIPAddress, IP4(10, 0, 1, 5));
         cr_assert(model_nic(m, "a")->allocated);
-        cr_assert_eq(address_default_outbound(m, model_nic(m, "a")), address_default_outbound(first, model_nic(first, "a")));
+        cr_assert_eq(address_default_outbound(m, model_nic(m, "a")),
+                     address_default_outbound(first, model_nic(first, "a")));
         cr_assert_eq(m->services.at[0].publicIPAddress, first->services.at[0].publicIPAddress);
     }
     ASSERT_IP(model_nic(last, "c")->privateIPAddress, 10, 0, 1, 4);
     ASSERT_IP(model_nic(last, "b")->privateIPAddress, 10, 0, 1, 6);
     cr_assert_eq(scenario_state(s, 2)->privateEndpoints.at[0].ipConfigurations.n, 3);
     cr_assert_eq(scenario_state(s, 3)->privateEndpoints.at[0].ipConfigurations.n, 2);
-    ASSERT_IP(scenario_state(s, 4)->privateEndpoints.at[1].ipConfigurations.at[0].privateIPAddress, 10, 0, 3, 6);
+    ASSERT_IP(scenario_state(s, 4)->privateEndpoints.at[1].ipConfigurations.at[0].privateIPAddress, 10, 0, 3,
+              6);
     ASSERT_IP(last->privateEndpoints.at[0].ipConfigurations.at[0].privateIPAddress, 10, 0, 3, 6);
     ASSERT_IP(last->privateEndpoints.at[1].ipConfigurations.at[0].privateIPAddress, 10, 0, 3, 4);
     scenario_free(s);

@@ -6,12 +6,13 @@
 #include "tests/support_model.h"
 #include "topology/firewall.h"
 
-#define NET                                                                                                    \
-    "virtualNetworks: [{name: hub, location: westeurope, addressPrefixes: [10.0.0.0/16], subnets: ["           \
-    "{name: clients, addressPrefix: 10.0.1.0/24, serviceEndpoints: [{service: Microsoft.Storage}]}, "          \
+#define NET                                                                                                  \
+    "virtualNetworks: [{name: hub, location: westeurope, addressPrefixes: [10.0.0.0/16], subnets: ["         \
+    "{name: clients, addressPrefix: 10.0.1.0/24, serviceEndpoints: [{service: Microsoft.Storage}]}, "        \
     "{name: others, addressPrefix: 10.0.2.0/24}]}]\n"
-#define ACLS "networkAcls: {defaultAction: Deny, bypass: [AzureServices], ipRules: [203.0.113.0/24, 198.51.100.7], " \
-             "virtualNetworkRules: [hub/clients]}"
+#define ACLS                                                                                                 \
+    "networkAcls: {defaultAction: Deny, bypass: [AzureServices], ipRules: [203.0.113.0/24, 198.51.100.7], "  \
+    "virtualNetworkRules: [hub/clients]}"
 #define ACCOUNT "type: Microsoft.Storage/storageAccounts, location: westeurope"
 
 struct given {
@@ -47,8 +48,9 @@ static const struct private_endpoint *endpoint(const struct given *g, size_t i)
 /* SE-12, step 3: without rules, or with default action Allow, rules are inert. */
 Test(firewall, open_by_default)
 {
-    struct given g = with(NET "services: [{name: acc, " ACCOUNT "}, {name: b, " ACCOUNT ", networkAcls: {defaultAction: Allow, "
-                          "ipRules: [203.0.113.0/24]}}]\n");
+    struct given g = with(NET "services: [{name: acc, " ACCOUNT "}, {name: b, " ACCOUNT
+                              ", networkAcls: {defaultAction: Allow, "
+                              "ipRules: [203.0.113.0/24]}}]\n");
     g.c.source = IP4(20, 1, 2, 3);
     DECIDE(g, NONE, "defaultAction Allow");
     g.s = &g.l.m->services.at[1];
@@ -68,7 +70,8 @@ Test(firewall, rules)
     DECIDE(g, SERVICE_FIREWALL, "defaultAction Deny");
     g.c.source = IP4(10, 0, 1, 4);
     g.c.region = "westeurope";
-    DECIDE(g, SERVICE_FIREWALL, "defaultAction Deny"); /* SE-16: listed, and no service endpoint brings the identity */
+    DECIDE(g, SERVICE_FIREWALL,
+           "defaultAction Deny"); /* SE-16: listed, and no service endpoint brings the identity */
     g.c.subnet = model_subnet(g.l.m, "hub/clients");
     DECIDE(g, NONE, "virtualNetworkRules hub/clients");
     g.c.subnet = model_subnet(g.l.m, "hub/others");
@@ -79,23 +82,27 @@ Test(firewall, rules)
 /* SE-03: a caller with an identity is not known by its public address any more. */
 Test(firewall, identity_replaces_address)
 {
-    struct given g = with(NET "services: [{name: acc, " ACCOUNT ", networkAcls: {defaultAction: Deny, ipRules: "
-                          "[203.0.113.9]}}]\n");
+    struct given g =
+        with(NET "services: [{name: acc, " ACCOUNT ", networkAcls: {defaultAction: Deny, ipRules: "
+                 "[203.0.113.9]}}]\n");
     g.c.source = IP4(203, 0, 113, 9);
     DECIDE(g, NONE, "ipRules 203.0.113.9");
     g.c.source = IP4(10, 0, 1, 4);
     g.c.subnet = model_subnet(g.l.m, "hub/clients");
     DECIDE(g, SERVICE_FIREWALL, "defaultAction Deny");
     g.c.source = IP4(203, 0, 113, 9);
-    DECIDE(g, SERVICE_FIREWALL, "defaultAction Deny"); /* a network with public prefixes is private all the same */
+    DECIDE(g, SERVICE_FIREWALL,
+           "defaultAction Deny"); /* a network with public prefixes is private all the same */
     loaded_free(&g.l);
 }
 
-/* SE-14: address rules do not work for callers in a storage account's region; other services and regions are not so. */
+/* SE-14: address rules do not work for callers in a storage account's region; other services and regions are
+ * not so. */
 Test(firewall, same_region_storage)
 {
-    struct given g = with(NET "services: [{name: acc, " ACCOUNT ", " ACLS "}, {name: kv, type: Microsoft.KeyVault/vaults, "
-                          "location: westeurope, " ACLS "}]\n");
+    struct given g =
+        with(NET "services: [{name: acc, " ACCOUNT ", " ACLS "}, {name: kv, type: Microsoft.KeyVault/vaults, "
+                 "location: westeurope, " ACLS "}]\n");
     g.c.source = IP4(203, 0, 113, 9);
     g.c.region = "West Europe";
     DECIDE(g, SERVICE_FIREWALL, "defaultAction Deny");
@@ -112,9 +119,10 @@ Test(firewall, same_region_storage)
 /* Step 6: trusted services, where bypass lets them. */
 Test(firewall, trusted_services)
 {
-    struct given g = with(NET "services: [{name: acc, " ACCOUNT ", " ACLS "}, {name: no, " ACCOUNT ", networkAcls: "
-                          "{defaultAction: Deny, bypass: [None]}}, {name: bak, type: Microsoft.RecoveryServices/vaults, "
-                          "trustedService: true}, {name: web, type: Microsoft.Web/sites}]\n");
+    struct given g = with(
+        NET "services: [{name: acc, " ACCOUNT ", " ACLS "}, {name: no, " ACCOUNT ", networkAcls: "
+            "{defaultAction: Deny, bypass: [None]}}, {name: bak, type: Microsoft.RecoveryServices/vaults, "
+            "trustedService: true}, {name: web, type: Microsoft.Web/sites}]\n");
     g.c.source = IP4(20, 1, 2, 3);
     g.c.service = &g.l.m->services.at[2];
     DECIDE(g, NONE, "bypass AzureServices");
@@ -126,12 +134,14 @@ Test(firewall, trusted_services)
     loaded_free(&g.l);
 }
 
-/* Step 2, PE-14: closed is closed, for listed subnets and addresses and trusted services; PE-13: not for endpoints. */
+/* Step 2, PE-14: closed is closed, for listed subnets and addresses and trusted services; PE-13: not for
+ * endpoints. */
 Test(firewall, public_access_disabled)
 {
-    struct given g = with(NET "services: [{name: acc, " ACCOUNT ", publicNetworkAccess: Disabled, " ACLS "}, {name: bak, type: "
-                          "Microsoft.RecoveryServices/vaults, trustedService: true}]\n"
-                          "privateEndpoints: [{name: pe, subnet: hub/others, service: acc, groupIds: [blob]}]\n");
+    struct given g = with(
+        NET "services: [{name: acc, " ACCOUNT ", publicNetworkAccess: Disabled, " ACLS "}, {name: bak, type: "
+            "Microsoft.RecoveryServices/vaults, trustedService: true}]\n"
+            "privateEndpoints: [{name: pe, subnet: hub/others, service: acc, groupIds: [blob]}]\n");
     g.c.source = IP4(203, 0, 113, 9);
     DECIDE(g, PUBLIC_ACCESS_DISABLED, "publicNetworkAccess Disabled");
     g.c.subnet = model_subnet(g.l.m, "hub/clients");
@@ -147,9 +157,10 @@ Test(firewall, public_access_disabled)
 /* PE-06: the endpoint is for one resource; PE-01: and only while it is approved. */
 Test(firewall, through_an_endpoint)
 {
-    struct given g = with(NET "services: [{name: acc, " ACCOUNT "}, {name: theirs, " ACCOUNT "}]\n"
-                          "privateEndpoints:\n  - {name: pe, subnet: hub/others, service: acc, groupIds: [blob]}\n"
-                          "  - {name: wait, subnet: hub/others, service: acc, groupIds: [blob], status: Pending}\n");
+    struct given g =
+        with(NET "services: [{name: acc, " ACCOUNT "}, {name: theirs, " ACCOUNT "}]\n"
+                 "privateEndpoints:\n  - {name: pe, subnet: hub/others, service: acc, groupIds: [blob]}\n"
+                 "  - {name: wait, subnet: hub/others, service: acc, groupIds: [blob], status: Pending}\n");
     g.c.endpoint = endpoint(&g, 0);
     g.c.asked = &g.l.m->services.at[1];
     DECIDE(g, WRONG_RESOURCE, "private endpoint pe");
@@ -162,11 +173,13 @@ Test(firewall, through_an_endpoint)
     loaded_free(&g.l);
 }
 
-/* On the public path the rules are those of the resource that is asked for, not of the one that has the address. */
+/* On the public path the rules are those of the resource that is asked for, not of the one that has the
+ * address. */
 Test(firewall, shared_address)
 {
-    struct given g = with(NET "services: [{name: acc, " ACCOUNT "}, {name: shut, " ACCOUNT ", networkAcls: {defaultAction: "
-                          "Deny}}]\n");
+    struct given g = with(NET "services: [{name: acc, " ACCOUNT "}, {name: shut, " ACCOUNT
+                              ", networkAcls: {defaultAction: "
+                              "Deny}}]\n");
     g.c.source = IP4(20, 1, 2, 3);
     DECIDE(g, NONE, "defaultAction Allow");
     g.c.asked = &g.l.m->services.at[1];
@@ -174,7 +187,8 @@ Test(firewall, shared_address)
     loaded_free(&g.l);
 }
 
-/* PE-12 and PE-11: Cosmos accounts without rules and Backup vaults close with an approved endpoint; others do not. */
+/* PE-12 and PE-11: Cosmos accounts without rules and Backup vaults close with an approved endpoint; others do
+ * not. */
 Test(firewall, endpoints_close_some_services)
 {
     static const struct {
@@ -182,7 +196,8 @@ Test(firewall, endpoints_close_some_services)
         enum reason want;
         const char *text;
     } row[] = {
-        {"Microsoft.DocumentDB/databaseAccounts", "Sql", "Approved", "", REASON_PRIVATE_ENDPOINT_ONLY, "private endpoint pe"},
+        {"Microsoft.DocumentDB/databaseAccounts", "Sql", "Approved", "", REASON_PRIVATE_ENDPOINT_ONLY,
+         "private endpoint pe"},
         {"Microsoft.DocumentDB/databaseAccounts", "Sql", "Pending", "", REASON_NONE, "defaultAction Allow"},
         {"Microsoft.DocumentDB/databaseAccounts", "Sql", "Rejected", "", REASON_NONE, "defaultAction Allow"},
         {"Microsoft.DocumentDB/databaseAccounts", "Sql", "Approved",
@@ -192,15 +207,19 @@ Test(firewall, endpoints_close_some_services)
          "defaultAction Deny"},
         {"Microsoft.RecoveryServices/vaults", "AzureBackup", "Approved", "", REASON_PRIVATE_ENDPOINT_ONLY,
          "private endpoint pe"},
-        {"Microsoft.RecoveryServices/vaults", "AzureBackup", "Disconnected", "", REASON_NONE, "defaultAction Allow"},
+        {"Microsoft.RecoveryServices/vaults", "AzureBackup", "Disconnected", "", REASON_NONE,
+         "defaultAction Allow"},
         {"Microsoft.Storage/storageAccounts", "blob", "Approved", "", REASON_NONE, "defaultAction Allow"},
-        {"Microsoft.ContainerRegistry/registries", "registry", "Approved", "", REASON_NONE, "defaultAction Allow"},
+        {"Microsoft.ContainerRegistry/registries", "registry", "Approved", "", REASON_NONE,
+         "defaultAction Allow"},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         struct arena *a = arena_new("row");
-        struct given g = with(arena_printf(a, NET "services: [{name: x, type: %s%s}]\nprivateEndpoints: [{name: pe, subnet: "
-                                           "hub/others, service: x, groupIds: [%s], status: %s}]\n",
-                                           row[i].type, row[i].more, row[i].group, row[i].status));
+        struct given g =
+            with(arena_printf(a,
+                              NET "services: [{name: x, type: %s%s}]\nprivateEndpoints: [{name: pe, subnet: "
+                                  "hub/others, service: x, groupIds: [%s], status: %s}]\n",
+                              row[i].type, row[i].more, row[i].group, row[i].status));
         g.c.source = IP4(20, 1, 2, 3);
         decide(&g, row[i].want, row[i].text, (int)i);
         g.c.endpoint = !strcmp(row[i].status, "Approved") ? endpoint(&g, 0) : NULL;
@@ -214,9 +233,11 @@ Test(firewall, endpoints_close_some_services)
 /* SE-18: a listed subnet of another tenant; Storage and Key Vault have learnt to take it. */
 Test(firewall, tenants)
 {
-    struct given g = with(NET "services: [{name: q, type: Microsoft.EventHub/namespaces, tenant: tenant-a, " ACLS "}, {name: kv, "
-                          "type: Microsoft.KeyVault/vaults, tenant: tenant-a, " ACLS "}, {name: acc, tenant: tenant-a, "
-                          ACCOUNT ", " ACLS "}]\n");
+    struct given g =
+        with(NET "services: [{name: q, type: Microsoft.EventHub/namespaces, tenant: tenant-a, " ACLS
+                 "}, {name: kv, "
+                 "type: Microsoft.KeyVault/vaults, tenant: tenant-a, " ACLS
+                 "}, {name: acc, tenant: tenant-a, " ACCOUNT ", " ACLS "}]\n");
     g.c.source = IP4(10, 0, 1, 4);
     g.c.subnet = model_subnet(g.l.m, "hub/clients");
     g.c.tenant = "Tenant-A";

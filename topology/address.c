@@ -1,24 +1,27 @@
 /* address.c - addresses for resources that name none.
  *
- * Purpose: a scenario needs to state only the addresses that matter to it. The others must be the ones that Azure would
- * give where Azure's choice is known (private addresses: the lowest free one, A-01), and must stay what they are when
- * something unrelated changes where it is not (public addresses: a hash of the name, not a position in the file).
+ * Purpose: a scenario needs to state only the addresses that matter to it. The others must be the ones that
+ * Azure would give where Azure's choice is known (private addresses: the lowest free one, A-01), and must
+ * stay what they are when something unrelated changes where it is not (public addresses: a hash of the name,
+ * not a position in the file).
  *
- * Private addresses. All addresses in use are collected first as pairs (subnet, address) and sorted, so each subnet has
- * a slice of its own in ascending order. Nothing is freed while a model is completed, hence the lowest free address of a
- * subnet only grows: a cursor per subnet walks its prefixes and its slice together. Cost: O(n log n) for n addresses,
- * whatever the order of requests. An address outside its subnet's usable ones (an error of the file, reported by
- * check.c) is in the slice and does no harm.
+ * Private addresses. All addresses in use are collected first as pairs (subnet, address) and sorted, so each
+ * subnet has a slice of its own in ascending order. Nothing is freed while a model is completed, hence the
+ * lowest free address of a subnet only grows: a cursor per subnet walks its prefixes and its slice together.
+ * Cost: O(n log n) for n addresses, whatever the order of requests. An address outside its subnet's usable
+ * ones (an error of the file, reported by check.c) is in the slice and does no harm.
  *
- * Public addresses. A pool is a list of address ranges with running counts; a name's hash modulo the pool's size picks
- * one, and the next one that is free is taken. Services draw from their tag. Public IP resources and default outbound
- * addresses draw from AzureCloud.<region> without the ranges of services that have service endpoints, because Azure does
- * not give those to customers and a virtual machine's address under a Storage row would be wrong. Addresses that end in 0
- * or 255 are avoided for the reader's sake. Order: services, public IP resources, NICs: who comes first keeps its place
- * when two names hash to the same address.
+ * Public addresses. A pool is a list of address ranges with running counts; a name's hash modulo the pool's
+ * size picks one, and the next one that is free is taken. Services draw from their tag. Public IP resources
+ * and default outbound addresses draw from AzureCloud.<region> without the ranges of services that have
+ * service endpoints, because Azure does not give those to customers and a virtual machine's address under a
+ * Storage row would be wrong. Addresses that end in 0 or 255 are avoided for the reader's sake. Order:
+ * services, public IP resources, NICs: who comes first keeps its place when two names hash to the same
+ * address.
  *
- * Odd cases: members of endpoints (address_member). A later state may lack a member that an earlier one had (a replica
- * was removed): its entry is dropped without a word if it had been allocated, and is an error if the file says it.
+ * Odd cases: members of endpoints (address_member). A later state may lack a member that an earlier one had
+ * (a replica was removed): its entry is dropped without a word if it had been allocated, and is an error if
+ * the file says it.
  *
  * References: A-01, A-08 to A-13, O-06. */
 #include "topology/address.h"
@@ -64,18 +67,19 @@ ip4 address_default_outbound(const struct model *m, const struct nic *nic)
     return nic->defaultOutboundAddress;
 }
 
-/* -- private addresses ---------------------------------------------------------------------------------------- */
+/* -- private addresses
+ * ---------------------------------------------------------------------------------------- */
 
 struct used {
     uint32_t subnet;
     ip4 ip;
 };
 
-struct cursor { /* one per subnet */
-    size_t prefix;       /* the prefix that is being filled */
-    uint64_t next;       /* its next candidate; 0: not begun. 64 bits: may pass the last address of all */
-    size_t used, end;    /* rest of the subnet's slice of used[] */
-    bool said;           /* that it is full */
+struct cursor {       /* one per subnet */
+    size_t prefix;    /* the prefix that is being filled */
+    uint64_t next;    /* its next candidate; 0: not begun. 64 bits: may pass the last address of all */
+    size_t used, end; /* rest of the subnet's slice of used[] */
+    bool said;        /* that it is full */
 };
 
 struct plan {
@@ -163,7 +167,8 @@ static void use_prior(struct plan *p, const struct address_prior *prior)
         struct vnet *v = &p->m->virtualNetworks.at[i];
         for (size_t k = 0; k < v->subnets.n; k++) {
             struct name_id *x = arena_push(a, &byname, &n, &cap, sizeof *byname);
-            *x = (struct name_id){arena_printf(a, "%s/%s", v->name, v->subnets.at[k].name), &v->subnets.at[k]};
+            *x =
+                (struct name_id){arena_printf(a, "%s/%s", v->name, v->subnets.at[k].name), &v->subnets.at[k]};
         }
     }
     if (n)
@@ -242,7 +247,8 @@ static void give_gateways(struct plan *p)
         ip4 *at = arena_array(p->m->arena, want, sizeof *at);
         for (size_t k = 0; k < want; k++)
             at[k] = k < had ? g->instances.at[k]
-                            : give(p, address_gateway_subnet(g->virtualNetwork), g->at, "virtual network gateway", g->name);
+                            : give(p, address_gateway_subnet(g->virtualNetwork), g->at,
+                                   "virtual network gateway", g->name);
         g->instances.at = at;
         g->instances.n = want;
     }

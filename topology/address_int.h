@@ -4,8 +4,9 @@
 
 #include "topology/address.h"
 
-/* Make e's list complete: one entry per member of its resource, in member order, addresses of entries that the file does
- * not have left 0. Errors with place for entries that name no member. e has a subnet and a service or a pls. */
+/* Make e's list complete: one entry per member of its resource, in member order, addresses of entries that
+ * the file does not have left 0. Errors with place for entries that name no member. e has a subnet and a
+ * service or a pls. */
 void address_members(struct model *m, struct private_endpoint *e, struct diag *d);
 
 /* Choose the public addresses that are 0, and every NIC's default outbound address. */

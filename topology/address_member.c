@@ -1,4 +1,5 @@
-/* address_member.c - the members of private endpoints: which addresses an endpoint has, and what they are for. */
+/* address_member.c - the members of private endpoints: which addresses an endpoint has, and what they are for
+ * (A-10). */
 #include "dataplane/arena.h"
 #include "topology/address_int.h"
 #include "topology/names.h"
@@ -15,8 +16,8 @@ static struct members members_of(struct model *m, const struct private_endpoint 
     const struct service *s = e->service;
     struct members l;
     if (s) {
-        l.n = type_members(m->arena, s->type ? type_find(s->type) : NULL, names_endpoint_group(e), s->name, s->location,
-                           s->replicas.at, s->replicas.n, &l.at);
+        l.n = type_members(m->arena, s->type ? type_find(s->type) : NULL, names_endpoint_group(e), s->name,
+                           s->location, s->replicas.at, s->replicas.n, &l.at);
         return l;
     }
     l.at = arena_array(m->arena, 1, sizeof *l.at);
@@ -40,8 +41,10 @@ static const struct node *member_node(const struct private_endpoint *e, size_t i
     return item && item->kind == NODE_MAP ? node_get(item, "memberName") : NULL;
 }
 
-/* Which member an entry is for. => its index, or l.n after an error (none where the entry is left from earlier). */
-static size_t member_index(struct model *m, const struct private_endpoint *e, size_t entry, struct members l, struct diag *d)
+/* Which member an entry is for. => its index, or l.n after an error (none where the entry is left from
+ * earlier). */
+static size_t member_index(struct model *m, const struct private_endpoint *e, size_t entry, struct members l,
+                           struct diag *d)
 {
     const struct pe_ip *c = &e->ipConfigurations.at[entry];
     const struct node *n = member_node(e, entry);
@@ -53,8 +56,10 @@ static size_t member_index(struct model *m, const struct private_endpoint *e, si
         return k;
     }
     if (!c->memberName || !*c->memberName) {
-        diag_error(d, c->at, "ipConfigurations of private endpoint '%s': memberName is missing; the members are %s (A-09)",
-                   e->name, name_all(m->arena, l));
+        diag_error(
+            d, c->at,
+            "ipConfigurations of private endpoint '%s': memberName is missing; the members are %s (A-09)",
+            e->name, name_all(m->arena, l));
         return l.n;
     }
     for (size_t i = 0; i < l.n; i++)
@@ -62,13 +67,14 @@ static size_t member_index(struct model *m, const struct private_endpoint *e, si
     if (c->allocated)
         return l.n; /* a replica that was removed: its address is free again */
     if (!*l.at[0])
-        diag_error(d, n ? n->at : c->at, "private endpoint '%s' has no members to name '%s' (A-16)", e->name, c->memberName);
+        diag_error(d, n ? n->at : c->at, "private endpoint '%s' has no members to name '%s' (A-16)", e->name,
+                   c->memberName);
     else if (s.best)
-        diag_error(d, n ? n->at : c->at, "unknown member '%s' of private endpoint '%s'; did you mean '%s'?", c->memberName,
-                   e->name, s.best);
+        diag_error(d, n ? n->at : c->at, "unknown member '%s' of private endpoint '%s'; did you mean '%s'?",
+                   c->memberName, e->name, s.best);
     else
-        diag_error(d, n ? n->at : c->at, "unknown member '%s' of private endpoint '%s'; the members are %s", c->memberName,
-                   e->name, name_all(m->arena, l));
+        diag_error(d, n ? n->at : c->at, "unknown member '%s' of private endpoint '%s'; the members are %s",
+                   c->memberName, e->name, name_all(m->arena, l));
     return l.n;
 }
 
@@ -84,7 +90,8 @@ void address_members(struct model *m, struct private_endpoint *e, struct diag *d
         if (k == l.n)
             continue;
         if (at[k].privateIPAddress) {
-            diag_error(d, c->at, "ipConfigurations of private endpoint '%s': two entries for member '%s'", e->name, l.at[k]);
+            diag_error(d, c->at, "ipConfigurations of private endpoint '%s': two entries for member '%s'",
+                       e->name, l.at[k]);
             continue;
         }
         at[k] = *c;

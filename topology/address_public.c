@@ -1,4 +1,5 @@
-/* address_public.c - public addresses that nobody named: pools of ranges, a hash that picks. Essay: address.c. */
+/* address_public.c - public addresses that nobody named: pools of ranges, a hash that picks. Essay:
+ * address.c. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -47,9 +48,11 @@ static void set_add(struct public_plan *p, ip4 ip)
     p->slot[i] = ip;
 }
 
-/* -- pools ------------------------------------------------------------------------------------------------------ */
+/* -- pools
+ * ------------------------------------------------------------------------------------------------------ */
 
-/* Ranges minus others, both ascending and disjoint. => the number of ranges in out, which has room for n + k. */
+/* Ranges minus others, both ascending and disjoint. => the number of ranges in out, which has room for n + k.
+ */
 static size_t range_subtract(const struct tag_range *r, size_t n, const struct tag_range *minus, size_t k,
                              struct tag_range *out)
 {
@@ -91,8 +94,8 @@ static ip4 pool_at(const struct pool *p, uint64_t index)
     return p->range[lo].first + (ip4)(index - p->before[lo]);
 }
 
-/* Blocks for what no tag holds: TEST-NET-1 (RFC 5737) for services, the benchmark block (RFC 2544), which is larger, for
- * customers. */
+/* Blocks for what no tag holds: TEST-NET-1 (RFC 5737) for services, the benchmark block (RFC 2544), which is
+ * larger, for customers. */
 static struct pool *pool_untagged(struct arena *a, bool customers)
 {
     static const struct tag_range service = {IP4(192, 0, 2, 0), IP4(192, 0, 2, 255)},
@@ -175,7 +178,8 @@ static const char *service_tag(const struct service *s)
     return t && t->tag ? t->tag : "";
 }
 
-/* -- picking ---------------------------------------------------------------------------------------------------- */
+/* -- picking
+ * ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t hash_name(struct arena *a, const char *kind, const char *name)
 {
@@ -190,7 +194,8 @@ static uint64_t hash_name(struct arena *a, const char *kind, const char *name)
 static ip4 pick(struct public_plan *p, const struct pool *pool, uint64_t hash)
 {
     for (int strict = 1; strict >= 0; strict--)
-        for (uint64_t i = 0, at = hash % pool->size; i < pool->size; i++, at = at + 1 < pool->size ? at + 1 : 0) {
+        for (uint64_t i = 0, at = hash % pool->size; i < pool->size;
+             i++, at = at + 1 < pool->size ? at + 1 : 0) {
             ip4 ip = pool_at(pool, at);
             if (set_has(p, ip) || (strict && ((ip & 0xff) == 0 || (ip & 0xff) == 0xff)))
                 continue;
@@ -250,14 +255,16 @@ void address_public(struct model *m, const struct address_prior *prior, struct d
         struct service *s = &m->services.at[i];
         if (s->publicIPAddress)
             continue;
-        s->publicIPAddress = pick_or_say(&p, pool_get(&p, service_tag(s), s->location), "service", s->name, s->at);
+        s->publicIPAddress =
+            pick_or_say(&p, pool_get(&p, service_tag(s), s->location), "service", s->name, s->at);
         s->allocated = true;
     }
     for (size_t i = 0; i < m->publicIPAddresses.n; i++) {
         struct public_ip *x = &m->publicIPAddresses.at[i];
         if (x->ipAddress)
             continue;
-        x->ipAddress = pick_or_say(&p, pool_get(&p, "AzureCloud", x->location), "public IP address", x->name, x->at);
+        x->ipAddress =
+            pick_or_say(&p, pool_get(&p, "AzureCloud", x->location), "public IP address", x->name, x->at);
         x->allocated = true;
     }
     for (size_t i = 0; i < m->networkInterfaces.n; i++) {
@@ -265,6 +272,7 @@ void address_public(struct model *m, const struct address_prior *prior, struct d
         if (!x->subnet || x->defaultOutboundAddress)
             continue;
         const char *region = x->subnet->vnet->location;
-        x->defaultOutboundAddress = pick_or_say(&p, pool_get(&p, "AzureCloud", region), "network interface", x->name, x->at);
+        x->defaultOutboundAddress =
+            pick_or_say(&p, pool_get(&p, "AzureCloud", region), "network interface", x->name, x->at);
     }
 }

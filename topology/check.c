@@ -1,16 +1,18 @@
 /* check.c - the order of the checks, and their common tools.
  *
- * Purpose: a scenario that contradicts itself, or that Azure would refuse, must be refused here with the place and the
- * reason, all findings at once, before any packet moves. Binding (schema.c) has found unknown keys, wrong types and
- * dangling references, values out of range and names taken twice; here is what needs more than one resource to see.
+ * Purpose: a scenario that contradicts itself, or that Azure would refuse, must be refused here with the
+ * place and the reason, all findings at once, before any packet moves. Binding (schema.c) has found unknown
+ * keys, wrong types and dangling references, values out of range and names taken twice; here is what needs
+ * more than one resource to see.
  *
- * Each check is a function over one kind of resource, named after it. Nothing depends on the order of the findings: diag
- * sorts them by place. Checks run for every state of the timeline; findings repeat there with the same text and place
- * and are kept once.
+ * Each check is a function over one kind of resource, named after it. Nothing depends on the order of the
+ * findings: diag sorts them by place. Checks run for every state of the timeline; findings repeat there with
+ * the same text and place and are kept once.
  *
- * Uniqueness (addresses in a network, names, priorities) is one tool: collect (scope, key), sort, look at neighbours.
- * Overlap of prefixes likewise: sorted prefixes either nest or are disjoint. So a check is O(n log n), which matters for
- * models of 100,000 interfaces; only peerings compare pairs, those that the file lists. */
+ * Uniqueness (addresses in a network, names, priorities) is one tool: collect (scope, key), sort, look at
+ * neighbours. Overlap of prefixes likewise: sorted prefixes either nest or are disjoint. So a check is O(n
+ * log n), which matters for models of 100,000 interfaces; only peerings compare pairs, those that the file
+ * lists. */
 #include "topology/check_int.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* check_address.c - who has which address: private addresses in their subnets and networks, public ones in the world,
- * hosts in their on-premises networks. */
+/* check_address.c - who has which address: private addresses in their subnets and networks, public ones in
+ * the world, hosts in their on-premises networks. */
 #include <string.h>
 
 #include "topology/address.h"
@@ -16,7 +16,8 @@ static const char *named(struct check *c, const char *kind, const char *name)
     return arena_printf(c->a, "%s '%s'", kind, name);
 }
 
-/* -- private ---------------------------------------------------------------------------------------------------- */
+/* -- private
+ * ---------------------------------------------------------------------------------------------------- */
 
 static ip4 first_usable(struct prefix4 p)
 {
@@ -31,24 +32,27 @@ static void check_place(struct check *c, const struct subnet *s, ip4 ip, const c
         return;
     struct prefix4 p = s->addressPrefixes.at[0];
     if (!address_in_subnet(s, ip)) {
-        diag_error(c->d, at, "%s of %s is not in subnet '%s/%s' (%s)", ip4_format(ip, a), what, s->vnet->name, s->name,
-                   prefix4_format(p, buf));
+        diag_error(c->d, at, "%s of %s is not in subnet '%s/%s' (%s)", ip4_format(ip, a), what, s->vnet->name,
+                   s->name, prefix4_format(p, buf));
         return;
     }
     for (size_t i = 0; i < s->addressPrefixes.n; i++)
         if (prefix4_has(s->addressPrefixes.at[i], ip))
             p = s->addressPrefixes.at[i];
     if (address_capacity(p))
-        diag_error(c->d, at, "%s of %s is one of the five addresses that Azure keeps in '%s/%s'; the usable ones are %s to "
-                   "%s (A-01)", ip4_format(ip, a), what, s->vnet->name, s->name, ip_text(c, first_usable(p)),
-                   ip4_format(prefix4_last(p) - 1, b));
+        diag_error(
+            c->d, at,
+            "%s of %s is one of the five addresses that Azure keeps in '%s/%s'; the usable ones are %s to "
+            "%s (A-01)",
+            ip4_format(ip, a), what, s->vnet->name, s->name, ip_text(c, first_usable(p)),
+            ip4_format(prefix4_last(p) - 1, b));
     else
-        diag_error(c->d, at, "%s of %s: subnet '%s/%s' (%s) has no usable address (A-01)", ip4_format(ip, a), what,
-                   s->vnet->name, s->name, prefix4_format(p, buf));
+        diag_error(c->d, at, "%s of %s: subnet '%s/%s' (%s) has no usable address (A-01)", ip4_format(ip, a),
+                   what, s->vnet->name, s->name, prefix4_format(p, buf));
 }
 
-static void private_add(struct check *c, struct unique_list *l, const struct subnet *s, ip4 ip, const char *what,
-                        struct origin at)
+static void private_add(struct check *c, struct unique_list *l, const struct subnet *s, ip4 ip,
+                        const char *what, struct origin at)
 {
     if (!s || !ip)
         return;
@@ -113,16 +117,17 @@ static void check_private(struct check *c)
     unique_sort(&l);
     for (size_t i = 1; i < l.n; i++)
         if (unique_same(&l.at[i - 1], &l.at[i]))
-            diag_error(c->d, l.at[i].at, "%s of %s is the address of %s already", ip_text(c, (ip4)l.at[i].number),
-                       l.at[i].what, l.at[i - 1].what);
+            diag_error(c->d, l.at[i].at, "%s of %s is the address of %s already",
+                       ip_text(c, (ip4)l.at[i].number), l.at[i].what, l.at[i - 1].what);
 }
 
-/* -- public ----------------------------------------------------------------------------------------------------- */
+/* -- public
+ * ----------------------------------------------------------------------------------------------------- */
 
 enum public_kind { PUBLIC_RESOURCE, PUBLIC_SERVICE, PUBLIC_HOST, PUBLIC_ONPREM };
 
-static void public_add(struct check *c, struct unique_list *l, enum public_kind kind, ip4 ip, const char *what,
-                       struct origin at)
+static void public_add(struct check *c, struct unique_list *l, enum public_kind kind, ip4 ip,
+                       const char *what, struct origin at)
 {
     if (!ip)
         return;
@@ -166,8 +171,8 @@ static void check_public(struct check *c)
     for (size_t i = 1; i < l.n; i++)
         if (unique_same(&l.at[i - 1], &l.at[i]) &&
             (l.at[i - 1].kind != PUBLIC_SERVICE || l.at[i].kind != PUBLIC_SERVICE))
-            diag_error(c->d, l.at[i].at, "%s of %s is the address of %s already", ip_text(c, (ip4)l.at[i].number),
-                       l.at[i].what, l.at[i - 1].what);
+            diag_error(c->d, l.at[i].at, "%s of %s is the address of %s already",
+                       ip_text(c, (ip4)l.at[i].number), l.at[i].what, l.at[i - 1].what);
 }
 
 static void user_add(struct check *c, struct unique_list *l, const struct public_ip *p, const char *what,
@@ -207,11 +212,12 @@ static void check_public_users(struct check *c)
     unique_sort(&l);
     for (size_t i = 1; i < l.n; i++)
         if (unique_same(&l.at[i - 1], &l.at[i]))
-            diag_error(c->d, l.at[i].at, "public IP address '%s' of %s belongs to %s already", l.at[i].text, l.at[i].what,
-                       l.at[i - 1].what);
+            diag_error(c->d, l.at[i].at, "public IP address '%s' of %s belongs to %s already", l.at[i].text,
+                       l.at[i].what, l.at[i - 1].what);
 }
 
-/* -- on-premises ------------------------------------------------------------------------------------------------ */
+/* -- on-premises
+ * ------------------------------------------------------------------------------------------------ */
 
 static void check_hosts(struct check *c, const struct onprem *o)
 {
@@ -223,8 +229,8 @@ static void check_hosts(struct check *c, const struct onprem *o)
         for (size_t k = 0; k < o->addressPrefixes.n; k++)
             inside |= prefix4_has(o->addressPrefixes.at[k], h->ipAddress);
         if (!inside)
-            diag_error(c->d, at, "%s of host '%s/%s' is not inside an address prefix of '%s'", ip_text(c, h->ipAddress),
-                       o->name, h->name, o->name);
+            diag_error(c->d, at, "%s of host '%s/%s' is not inside an address prefix of '%s'",
+                       ip_text(c, h->ipAddress), o->name, h->name, o->name);
         unique_add(c, &l, (struct unique){.number = h->ipAddress, .what = h->name, .at = at});
     }
     unique_sort(&l);

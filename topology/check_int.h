@@ -11,8 +11,9 @@ struct check {
     struct arena *a; /* scratch, freed after the check */
 };
 
-/* The place of a key's value in a resource's map, of the i-th item of a list there; the fallback (the resource) where
- * the file does not say it. A key that holds one value instead of a list stands for its first item. */
+/* The place of a key's value in a resource's map, of the i-th item of a list there; the fallback (the
+ * resource) where the file does not say it. A key that holds one value instead of a list stands for its first
+ * item. */
 struct origin check_at(const struct node *map, const char *key, struct origin fallback);
 struct origin check_item(const struct node *map, const char *key, size_t i, struct origin fallback);
 /* The place of the i-th address prefix of a network or subnet: of addressPrefixes, or addressPrefix. */
@@ -20,13 +21,13 @@ struct origin check_prefix_at(const struct node *map, size_t i, struct origin fa
 
 /* Something whose key must be unique: sort by key, then by order of appearance. */
 struct unique {
-    uint64_t scope;   /* keys of different scopes never clash */
-    uint64_t number;  /* the key: number, then text without case (NULL: none) */
+    uint64_t scope;  /* keys of different scopes never clash */
+    uint64_t number; /* the key: number, then text without case (NULL: none) */
     const char *text;
     const char *what; /* for messages: "network interface 'a'" */
     struct origin at;
-    size_t order;     /* set by unique_add */
-    int kind;         /* free for the caller */
+    size_t order; /* set by unique_add */
+    int kind;     /* free for the caller */
 };
 struct unique_list {
     struct unique *at;

@@ -1,59 +1,59 @@
 /* check_limits.c - Azure's published limits, as warnings.
  *
- * A model above a limit still works here; Azure would refuse it, or quietly not. All numbers are in one table, by rule.
- * Where a limit has changed over the years, the table holds what RULES.md publishes. Limits per subscription, region or
- * group of peers are counted with the same sort that finds duplicates. */
+ * A model above a limit still works here; Azure would refuse it, or quietly not. All numbers are in one
+ * table, by rule. Where a limit has changed over the years, the table holds what RULES.md publishes. Limits
+ * per subscription, region or group of peers are counted with the same sort that finds duplicates. */
 #include <string.h>
 #include <strings.h>
 
 #include "topology/check_int.h"
 
 /* X(name, rule, number, what is counted) */
-#define LIMITS(X)                                                                                              \
-    X(ROUTES, "L-01", 400, "routes")                                                                           \
-    X(TABLES, "L-01", 200, "route tables in a subscription and region")                                        \
-    X(TAG_ROUTES, "L-02", 25, "routes by service tag")                                                         \
-    X(RULES, "L-03", 1000, "security rules")                                                                   \
-    X(GROUPS, "L-03", 5000, "network security groups in a subscription")                                       \
-    X(FIELD, "L-04", 4000, "addresses and ranges in one field")                                                \
-    X(ASG_NIC, "L-05", 20, "application security groups")                                                      \
-    X(ASG_RULE, "L-05", 10, "application security groups")                                                     \
-    X(ASG_NSG, "L-05", 100, "application security groups")                                                     \
-    X(ASG_MEMBERS, "L-05", 4000, "members")                                                                    \
-    X(ASG_ENDPOINT_MEMBERS, "L-05", 50, "members, endpoints among them")                                       \
-    X(PEERINGS, "L-06", 500, "peerings")                                                                       \
-    X(VNETS, "L-06", 1000, "virtual networks in a subscription")                                               \
-    X(SUBNETS, "L-06", 3000, "subnets")                                                                        \
-    X(PRIVATE_IPS, "L-06", 65536, "private addresses")                                                         \
-    X(DNS_SERVERS, "L-06", 20, "DNS servers")                                                                  \
-    X(PE_VNET, "L-07", 1000, "private endpoints")                                                              \
-    X(PE_VNET_HIGH, "L-07", 5000, "private endpoints (high scale)")                                            \
-    X(PE_PEERED, "L-07", 4000, "private endpoints in it and its peers")                                        \
-    X(PE_PEERED_HIGH, "L-07", 20000, "private endpoints in it and its peers (high scale)")                     \
-    X(PE_SUBSCRIPTION, "L-07", 64000, "private endpoints in a subscription")                                   \
-    X(PLS_LB, "L-08", 8, "private link services")                                                              \
-    X(PLS_NAT, "L-08", 8, "NAT addresses")                                                                     \
-    X(PLS_PE, "L-08", 1000, "private endpoints")                                                               \
-    X(PLS_SUBSCRIPTION, "L-08", 800, "private link services in a subscription")                                \
-    X(PLS_VISIBILITY, "L-08", 100, "subscriptions in visibility")                                              \
-    X(PLS_APPROVAL, "L-08", 100, "subscriptions in autoApproval")                                              \
-    X(PE_ZONES, "L-09", 5, "zones in its zone group")                                                          \
-    X(PE_VAULT, "L-09", 64, "private endpoints")                                                               \
-    X(PE_REGISTRY, "L-09", 10, "private endpoints")                                                            \
-    X(PE_BACKUP, "L-09", 12, "private endpoints")                                                              \
-    X(VNET_RULES_STORAGE, "L-10", 100, "virtualNetworkRules")                                                  \
-    X(VNET_RULES_SQL, "L-10", 128, "virtualNetworkRules")                                                      \
-    X(VNET_RULES_VAULT, "L-10", 200, "virtualNetworkRules")                                                    \
-    X(VNET_RULES_COSMOS, "L-10", 64, "virtualNetworkRules")                                                    \
-    X(VNET_RULES_BUS, "L-10", 128, "virtualNetworkRules")                                                      \
-    X(IP_RULES_STORAGE, "L-10", 100, "ipRules")                                                                \
-    X(IP_RULES_VAULT, "L-10", 1000, "ipRules")                                                                 \
-    X(SEP_SUBSCRIPTION, "L-12", 500, "service endpoint policies in a subscription")                            \
-    X(SEP_SUBNET, "L-12", 100, "service endpoint policies")                                                    \
-    X(SEP_RESOURCES, "L-12", 200, "resources in one definition")                                               \
-    X(ZONE_RECORDS, "L-14", 25000, "record sets")                                                              \
-    X(ZONE_LINKS, "L-14", 1000, "links")                                                                       \
-    X(ZONE_REGISTRATIONS, "L-14", 100, "links with registration")                                              \
+#define LIMITS(X)                                                                                            \
+    X(ROUTES, "L-01", 400, "routes")                                                                         \
+    X(TABLES, "L-01", 200, "route tables in a subscription and region")                                      \
+    X(TAG_ROUTES, "L-02", 25, "routes by service tag")                                                       \
+    X(RULES, "L-03", 1000, "security rules")                                                                 \
+    X(GROUPS, "L-03", 5000, "network security groups in a subscription")                                     \
+    X(FIELD, "L-04", 4000, "addresses and ranges in one field")                                              \
+    X(ASG_NIC, "L-05", 20, "application security groups")                                                    \
+    X(ASG_RULE, "L-05", 10, "application security groups")                                                   \
+    X(ASG_NSG, "L-05", 100, "application security groups")                                                   \
+    X(ASG_MEMBERS, "L-05", 4000, "members")                                                                  \
+    X(ASG_ENDPOINT_MEMBERS, "L-05", 50, "members, endpoints among them")                                     \
+    X(PEERINGS, "L-06", 500, "peerings")                                                                     \
+    X(VNETS, "L-06", 1000, "virtual networks in a subscription")                                             \
+    X(SUBNETS, "L-06", 3000, "subnets")                                                                      \
+    X(PRIVATE_IPS, "L-06", 65536, "private addresses")                                                       \
+    X(DNS_SERVERS, "L-06", 20, "DNS servers")                                                                \
+    X(PE_VNET, "L-07", 1000, "private endpoints")                                                            \
+    X(PE_VNET_HIGH, "L-07", 5000, "private endpoints (high scale)")                                          \
+    X(PE_PEERED, "L-07", 4000, "private endpoints in it and its peers")                                      \
+    X(PE_PEERED_HIGH, "L-07", 20000, "private endpoints in it and its peers (high scale)")                   \
+    X(PE_SUBSCRIPTION, "L-07", 64000, "private endpoints in a subscription")                                 \
+    X(PLS_LB, "L-08", 8, "private link services")                                                            \
+    X(PLS_NAT, "L-08", 8, "NAT addresses")                                                                   \
+    X(PLS_PE, "L-08", 1000, "private endpoints")                                                             \
+    X(PLS_SUBSCRIPTION, "L-08", 800, "private link services in a subscription")                              \
+    X(PLS_VISIBILITY, "L-08", 100, "subscriptions in visibility")                                            \
+    X(PLS_APPROVAL, "L-08", 100, "subscriptions in autoApproval")                                            \
+    X(PE_ZONES, "L-09", 5, "zones in its zone group")                                                        \
+    X(PE_VAULT, "L-09", 64, "private endpoints")                                                             \
+    X(PE_REGISTRY, "L-09", 10, "private endpoints")                                                          \
+    X(PE_BACKUP, "L-09", 12, "private endpoints")                                                            \
+    X(VNET_RULES_STORAGE, "L-10", 100, "virtualNetworkRules")                                                \
+    X(VNET_RULES_SQL, "L-10", 128, "virtualNetworkRules")                                                    \
+    X(VNET_RULES_VAULT, "L-10", 200, "virtualNetworkRules")                                                  \
+    X(VNET_RULES_COSMOS, "L-10", 64, "virtualNetworkRules")                                                  \
+    X(VNET_RULES_BUS, "L-10", 128, "virtualNetworkRules")                                                    \
+    X(IP_RULES_STORAGE, "L-10", 100, "ipRules")                                                              \
+    X(IP_RULES_VAULT, "L-10", 1000, "ipRules")                                                               \
+    X(SEP_SUBSCRIPTION, "L-12", 500, "service endpoint policies in a subscription")                          \
+    X(SEP_SUBNET, "L-12", 100, "service endpoint policies")                                                  \
+    X(SEP_RESOURCES, "L-12", 200, "resources in one definition")                                             \
+    X(ZONE_RECORDS, "L-14", 25000, "record sets")                                                            \
+    X(ZONE_LINKS, "L-14", 1000, "links")                                                                     \
+    X(ZONE_REGISTRATIONS, "L-14", 100, "links with registration")                                            \
     X(NAT_ADDRESSES, "O-02", 16, "public IP addresses")
 
 enum limit {
@@ -71,11 +71,12 @@ static const struct {
 #undef X
 };
 
-static void over(struct check *c, enum limit l, size_t count, struct origin at, const char *kind, const char *name)
+static void over(struct check *c, enum limit l, size_t count, struct origin at, const char *kind,
+                 const char *name)
 {
     if (count > limits[l].max)
-        diag_warning(c->d, at, "%s '%s' has %zu %s; the published limit is %u (%s)", kind, name, count, limits[l].what,
-                     limits[l].max, limits[l].rule);
+        diag_warning(c->d, at, "%s '%s' has %zu %s; the published limit is %u (%s)", kind, name, count,
+                     limits[l].what, limits[l].max, limits[l].rule);
 }
 
 /* Limits per subscription: each group of equal keys counts once, the finding is at the first one too many. */
@@ -86,17 +87,18 @@ static void over_groups(struct check *c, enum limit l, struct unique_list *list)
     for (size_t i = 0; i < list->n; i++) {
         run = i && unique_same(&list->at[i - 1], &list->at[i]) ? run + 1 : 1;
         if (run == (size_t)limits[l].max + 1)
-            diag_warning(c->d, list->at[i].at, "there are more than %u %s ('%s'), the published limit (%s)", limits[l].max,
-                         limits[l].what, list->at[i].text, limits[l].rule);
+            diag_warning(c->d, list->at[i].at, "there are more than %u %s ('%s'), the published limit (%s)",
+                         limits[l].max, limits[l].what, list->at[i].text, limits[l].rule);
     }
 }
 
-#define OVER_SUBSCRIPTION(c, l, list)                                                                          \
-    do {                                                                                                       \
-        struct unique_list all_ = {0};                                                                         \
-        for (size_t i_ = 0; i_ < (list).n; i_++)                                                               \
-            unique_add(c, &all_, (struct unique){.text = (list).at[i_].subscription, .at = (list).at[i_].at}); \
-        over_groups(c, l, &all_);                                                                              \
+#define OVER_SUBSCRIPTION(c, l, list)                                                                        \
+    do {                                                                                                     \
+        struct unique_list all_ = {0};                                                                       \
+        for (size_t i_ = 0; i_ < (list).n; i_++)                                                             \
+            unique_add(c, &all_,                                                                             \
+                       (struct unique){.text = (list).at[i_].subscription, .at = (list).at[i_].at});         \
+        over_groups(c, l, &all_);                                                                            \
     } while (0)
 
 static void limit_tables(struct check *c)
@@ -134,7 +136,8 @@ static void limit_nsgs(struct check *c)
         size_t different = 0;
         for (size_t k = 0; k < g->securityRules.n; k++) {
             const struct security_rule *r = &g->securityRules.at[k];
-            const asg_list *side[] = {&r->sourceApplicationSecurityGroups, &r->destinationApplicationSecurityGroups};
+            const asg_list *side[] = {&r->sourceApplicationSecurityGroups,
+                                      &r->destinationApplicationSecurityGroups};
             limit_rule(c, r);
             for (size_t q = 0; q < 2; q++)
                 for (size_t j = 0; j < side[q]->n; j++)
@@ -157,8 +160,8 @@ static void limit_asgs(struct check *c)
     bool *endpoints = arena_array(c->a, m->applicationSecurityGroups.n, sizeof *endpoints);
     for (size_t i = 0; i < m->networkInterfaces.n; i++) {
         const struct nic *x = &m->networkInterfaces.at[i];
-        over(c, LIMIT_ASG_NIC, x->applicationSecurityGroups.n, check_at(x->node, "applicationSecurityGroups", x->at),
-             "network interface", x->name);
+        over(c, LIMIT_ASG_NIC, x->applicationSecurityGroups.n,
+             check_at(x->node, "applicationSecurityGroups", x->at), "network interface", x->name);
         for (size_t k = 0; k < x->applicationSecurityGroups.n; k++)
             if (x->applicationSecurityGroups.at[k])
                 members[x->applicationSecurityGroups.at[k]->index]++;
@@ -209,16 +212,18 @@ static void limit_vnets(struct check *c)
         for (size_t k = 0; k < v->virtualNetworkPeerings.n; k++)
             if (v->virtualNetworkPeerings.at[k].remoteVirtualNetwork)
                 group += in[v->virtualNetworkPeerings.at[k].remoteVirtualNetwork->index].endpoints;
-        over(c, LIMIT_PEERINGS, v->virtualNetworkPeerings.n, check_at(v->node, "virtualNetworkPeerings", v->at),
-             "virtual network", v->name);
+        over(c, LIMIT_PEERINGS, v->virtualNetworkPeerings.n,
+             check_at(v->node, "virtualNetworkPeerings", v->at), "virtual network", v->name);
         over(c, LIMIT_SUBNETS, v->subnets.n, check_at(v->node, "subnets", v->at), "virtual network", v->name);
-        over(c, LIMIT_DNS_SERVERS, v->dnsServers.n, check_at(v->node, "dnsServers", v->at), "virtual network", v->name);
+        over(c, LIMIT_DNS_SERVERS, v->dnsServers.n, check_at(v->node, "dnsServers", v->at), "virtual network",
+             v->name);
         over(c, LIMIT_PRIVATE_IPS, in[i].addresses, v->at, "virtual network", v->name);
-        over(c, high ? LIMIT_PE_VNET_HIGH : LIMIT_PE_VNET, in[i].endpoints, v->at, "virtual network", v->name);
+        over(c, high ? LIMIT_PE_VNET_HIGH : LIMIT_PE_VNET, in[i].endpoints, v->at, "virtual network",
+             v->name);
         over(c, high ? LIMIT_PE_PEERED_HIGH : LIMIT_PE_PEERED, group, v->at, "virtual network", v->name);
         for (size_t k = 0; k < v->subnets.n; k++)
-            over(c, LIMIT_SEP_SUBNET, v->subnets.at[k].serviceEndpointPolicies.n, v->subnets.at[k].at, "subnet",
-                 v->subnets.at[k].name);
+            over(c, LIMIT_SEP_SUBNET, v->subnets.at[k].serviceEndpointPolicies.n, v->subnets.at[k].at,
+                 "subnet", v->subnets.at[k].name);
     }
     OVER_SUBSCRIPTION(c, LIMIT_VNETS, m->virtualNetworks);
 }
@@ -233,13 +238,19 @@ static void limit_acls(struct check *c)
     static const struct {
         const char *type;
         enum limit limit;
-    } vnet[] = {
-        {"Microsoft.Storage/", LIMIT_VNET_RULES_STORAGE},    {"Microsoft.Sql/", LIMIT_VNET_RULES_SQL},
-        {"Microsoft.KeyVault/", LIMIT_VNET_RULES_VAULT},     {"Microsoft.DocumentDB/", LIMIT_VNET_RULES_COSMOS},
-        {"Microsoft.EventHub/", LIMIT_VNET_RULES_BUS},       {"Microsoft.ServiceBus/", LIMIT_VNET_RULES_BUS},
-    }, ip[] = {
-        {"Microsoft.Storage/", LIMIT_IP_RULES_STORAGE},      {"Microsoft.KeyVault/", LIMIT_IP_RULES_VAULT},
-    };
+    } vnet[] =
+        {
+            {"Microsoft.Storage/", LIMIT_VNET_RULES_STORAGE},
+            {"Microsoft.Sql/", LIMIT_VNET_RULES_SQL},
+            {"Microsoft.KeyVault/", LIMIT_VNET_RULES_VAULT},
+            {"Microsoft.DocumentDB/", LIMIT_VNET_RULES_COSMOS},
+            {"Microsoft.EventHub/", LIMIT_VNET_RULES_BUS},
+            {"Microsoft.ServiceBus/", LIMIT_VNET_RULES_BUS},
+        },
+      ip[] = {
+          {"Microsoft.Storage/", LIMIT_IP_RULES_STORAGE},
+          {"Microsoft.KeyVault/", LIMIT_IP_RULES_VAULT},
+      };
     for (size_t i = 0; i < c->m->services.n; i++) {
         const struct service *s = &c->m->services.at[i];
         struct origin at = check_at(s->node, "networkAcls", s->at);
@@ -287,16 +298,18 @@ static void limit_pls(struct check *c)
     size_t *of_lb = arena_array(c->a, m->loadBalancers.n, sizeof *of_lb);
     for (size_t i = 0; i < m->privateLinkServices.n; i++) {
         const struct pls *s = &m->privateLinkServices.at[i];
-        over(c, LIMIT_PLS_NAT, s->natIPs.n, check_at(s->node, "natIPs", s->at), "private link service", s->name);
-        over(c, LIMIT_PLS_VISIBILITY, s->visibility.n, check_at(s->node, "visibility", s->at), "private link service",
+        over(c, LIMIT_PLS_NAT, s->natIPs.n, check_at(s->node, "natIPs", s->at), "private link service",
              s->name);
-        over(c, LIMIT_PLS_APPROVAL, s->autoApproval.n, check_at(s->node, "autoApproval", s->at), "private link service",
-             s->name);
+        over(c, LIMIT_PLS_VISIBILITY, s->visibility.n, check_at(s->node, "visibility", s->at),
+             "private link service", s->name);
+        over(c, LIMIT_PLS_APPROVAL, s->autoApproval.n, check_at(s->node, "autoApproval", s->at),
+             "private link service", s->name);
         if (s->loadBalancerFrontend)
             of_lb[s->loadBalancerFrontend->lb->index]++;
     }
     for (size_t i = 0; i < m->loadBalancers.n; i++)
-        over(c, LIMIT_PLS_LB, of_lb[i], m->loadBalancers.at[i].at, "load balancer", m->loadBalancers.at[i].name);
+        over(c, LIMIT_PLS_LB, of_lb[i], m->loadBalancers.at[i].at, "load balancer",
+             m->loadBalancers.at[i].name);
     OVER_SUBSCRIPTION(c, LIMIT_PLS_SUBSCRIPTION, m->privateLinkServices);
 }
 
@@ -308,7 +321,8 @@ static void limit_zones(struct check *c)
         size_t registering = 0;
         for (size_t k = 0; k < z->virtualNetworkLinks.n; k++)
             registering += z->virtualNetworkLinks.at[k].registrationEnabled;
-        over(c, LIMIT_ZONE_RECORDS, z->records.n, check_at(z->node, "records", z->at), "private DNS zone", z->name);
+        over(c, LIMIT_ZONE_RECORDS, z->records.n, check_at(z->node, "records", z->at), "private DNS zone",
+             z->name);
         over(c, LIMIT_ZONE_LINKS, z->virtualNetworkLinks.n, at, "private DNS zone", z->name);
         over(c, LIMIT_ZONE_REGISTRATIONS, registering, at, "private DNS zone", z->name);
     }
@@ -318,8 +332,8 @@ static void limit_rest(struct check *c)
 {
     const struct model *m = c->m;
     for (size_t i = 0; i < m->natGateways.n; i++)
-        over(c, LIMIT_NAT_ADDRESSES, m->natGateways.at[i].publicIPAddresses.n, m->natGateways.at[i].at, "NAT gateway",
-             m->natGateways.at[i].name);
+        over(c, LIMIT_NAT_ADDRESSES, m->natGateways.at[i].publicIPAddresses.n, m->natGateways.at[i].at,
+             "NAT gateway", m->natGateways.at[i].name);
     for (size_t i = 0; i < m->serviceEndpointPolicies.n; i++) {
         const struct se_policy *p = &m->serviceEndpointPolicies.at[i];
         for (size_t k = 0; k < p->definitions.n; k++)

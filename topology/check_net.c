@@ -12,7 +12,8 @@ static const char *prefix_text(struct check *c, struct prefix4 p)
     return arena_strdup(c->a, prefix4_format(p, buf));
 }
 
-/* -- overlap ---------------------------------------------------------------------------------------------------- */
+/* -- overlap
+ * ---------------------------------------------------------------------------------------------------- */
 
 struct span { /* one prefix of something */
     struct prefix4 prefix;
@@ -25,7 +26,8 @@ struct span_list {
     size_t n, cap;
 };
 
-static void span_add(struct check *c, struct span_list *l, struct prefix4 p, const char *what, struct origin at)
+static void span_add(struct check *c, struct span_list *l, struct prefix4 p, const char *what,
+                     struct origin at)
 {
     struct span *s = arena_push(c->a, &l->at, &l->n, &l->cap, sizeof *l->at);
     *s = (struct span){p, what, at, l->n - 1};
@@ -38,7 +40,8 @@ static int span_cmp(const void *a, const void *b)
     return r ? r : (x->order > y->order) - (x->order < y->order);
 }
 
-/* Sorted prefixes nest or are disjoint, so whoever overlaps an earlier one overlaps the last outermost one. */
+/* Sorted prefixes nest or are disjoint, so whoever overlaps an earlier one overlaps the last outermost one.
+ */
 static void spans_check(struct check *c, struct span_list *l, const char *where)
 {
     if (l->n)
@@ -54,7 +57,8 @@ static void spans_check(struct check *c, struct span_list *l, const char *where)
     }
 }
 
-/* -- prefixes --------------------------------------------------------------------------------------------------- */
+/* -- prefixes
+ * --------------------------------------------------------------------------------------------------- */
 
 static void check_forbidden(struct check *c, struct prefix4 p, struct origin at, const char *where)
 {
@@ -62,16 +66,15 @@ static void check_forbidden(struct check *c, struct prefix4 p, struct origin at,
         struct prefix4 prefix;
         const char *why;
     } forbidden[] = {
-        {{IP4(224, 0, 0, 0), 4}, "multicast"},
-        {{IP4(255, 255, 255, 255), 32}, "broadcast"},
-        {{IP4(127, 0, 0, 0), 8}, "loopback"},
-        {{IP4(169, 254, 0, 0), 16}, "link-local"},
+        {{IP4(224, 0, 0, 0), 4}, "multicast"},          {{IP4(255, 255, 255, 255), 32}, "broadcast"},
+        {{IP4(127, 0, 0, 0), 8}, "loopback"},           {{IP4(169, 254, 0, 0), 16}, "link-local"},
         {{IP4_PLATFORM, 32}, "the platform's address"},
     };
     char buf[PREFIX4_STRLEN];
     for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
         if (prefix4_overlap(p, forbidden[i].prefix)) {
-            diag_error(c->d, at, "%s of %s holds addresses of %s (%s), which no virtual network may have (A-03)",
+            diag_error(c->d, at,
+                       "%s of %s holds addresses of %s (%s), which no virtual network may have (A-03)",
                        prefix_text(c, p), where, prefix4_format(forbidden[i].prefix, buf), forbidden[i].why);
             return;
         }
@@ -86,11 +89,11 @@ static void check_subnet(struct check *c, const struct vnet *v, const struct sub
         for (size_t k = 0; k < v->addressPrefixes.n; k++)
             inside |= prefix4_covers(v->addressPrefixes.at[k], p);
         if (p.len > 29 || p.len < 8)
-            diag_error(c->d, at, "subnet '%s/%s' is %s: a subnet is between /29 and /8 (A-02)", v->name, s->name,
-                       prefix_text(c, p));
+            diag_error(c->d, at, "subnet '%s/%s' is %s: a subnet is between /29 and /8 (A-02)", v->name,
+                       s->name, prefix_text(c, p));
         if (!inside)
-            diag_error(c->d, at, "%s of subnet '%s/%s' is not inside an address prefix of '%s' (A-04)", prefix_text(c, p),
-                       v->name, s->name, v->name);
+            diag_error(c->d, at, "%s of subnet '%s/%s' is not inside an address prefix of '%s' (A-04)",
+                       prefix_text(c, p), v->name, s->name, v->name);
     }
 }
 
@@ -117,7 +120,8 @@ static void check_vnet_prefixes(struct check *c, const struct vnet *v)
     spans_check(c, &subnets, where);
 }
 
-/* -- peerings --------------------------------------------------------------------------------------------------- */
+/* -- peerings
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool whole(const struct peering *p)
 {
@@ -134,7 +138,8 @@ static void check_peering_overlap(struct check *c, const struct vnet *v, const s
             if (prefix4_overlap(v->addressPrefixes.at[i], r->addressPrefixes.at[k])) {
                 diag_error(c->d, check_at(p->node, "remoteVirtualNetwork", p->at),
                            "'%s' and '%s' cannot be peered: %s overlaps %s (A-04)", v->name, r->name,
-                           prefix_text(c, v->addressPrefixes.at[i]), prefix_text(c, r->addressPrefixes.at[k]));
+                           prefix_text(c, v->addressPrefixes.at[i]),
+                           prefix_text(c, r->addressPrefixes.at[k]));
                 return;
             }
 }
@@ -154,12 +159,14 @@ static void check_transit(struct check *c, const struct vnet *v, const struct pe
     const struct vnet *r = p->remoteVirtualNetwork;
     const struct gateway *own = gateway_of(c->m, v);
     if (own)
-        diag_error(c->d, at, "'%s' has a gateway of its own ('%s') and cannot use the gateways of '%s' (P-05)", v->name,
+        diag_error(c->d, at,
+                   "'%s' has a gateway of its own ('%s') and cannot use the gateways of '%s' (P-05)", v->name,
                    own->name, r->name);
     if (!gateway_of(c->m, r))
         diag_error(c->d, at, "'%s' cannot use the gateways of '%s', which has none (P-05)", v->name, r->name);
     if (p->reverse && !p->reverse->allowGatewayTransit)
-        diag_error(c->d, at, "'%s' cannot use the gateways of '%s': its link back lacks allowGatewayTransit (P-05)",
+        diag_error(c->d, at,
+                   "'%s' cannot use the gateways of '%s': its link back lacks allowGatewayTransit (P-05)",
                    v->name, r->name);
 }
 
@@ -177,8 +184,11 @@ static void check_peerings(struct check *c, const struct vnet *v)
             continue;
         }
         if (!p->reverse)
-            diag_warning(c->d, p->at, "the peering of '%s' with '%s' is only Initiated: '%s' has no link back, so there are "
-                         "no routes (P-01)", v->name, r->name, r->name);
+            diag_warning(
+                c->d, p->at,
+                "the peering of '%s' with '%s' is only Initiated: '%s' has no link back, so there are "
+                "no routes (P-01)",
+                v->name, r->name, r->name);
         check_peering_overlap(c, v, p);
         if (p->useRemoteGateways && transit)
             diag_error(c->d, check_at(p->node, "useRemoteGateways", p->at),
@@ -189,12 +199,14 @@ static void check_peerings(struct check *c, const struct vnet *v)
     }
 }
 
-/* -- gateways --------------------------------------------------------------------------------------------------- */
+/* -- gateways
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool has_vpn(const struct model *m, const struct vnet *v)
 {
     for (size_t i = 0; i < m->virtualNetworkGateways.n; i++)
-        if (m->virtualNetworkGateways.at[i].virtualNetwork == v && m->virtualNetworkGateways.at[i].type == GATEWAY_VPN)
+        if (m->virtualNetworkGateways.at[i].virtualNetwork == v &&
+            m->virtualNetworkGateways.at[i].type == GATEWAY_VPN)
             return true;
     return false;
 }
@@ -207,12 +219,15 @@ static void check_gateway_subnet(struct check *c, const struct vnet *v, const st
     if (!t)
         return;
     if (t->disableBgpRoutePropagation)
-        diag_error(c->d, at, "route table '%s' disables route propagation and cannot be on '%s/GatewaySubnet' (R-23)",
+        diag_error(c->d, at,
+                   "route table '%s' disables route propagation and cannot be on '%s/GatewaySubnet' (R-23)",
                    t->name, v->name);
     for (size_t i = 0; has_vpn(c->m, v) && i < t->routes.n; i++)
         if (!t->routes.at[i].tag && t->routes.at[i].addressPrefix.len == 0)
-            diag_error(c->d, at, "route table '%s' has a route for 0.0.0.0/0 and cannot be on '%s/GatewaySubnet' (R-24)",
-                       t->name, v->name);
+            diag_error(
+                c->d, at,
+                "route table '%s' has a route for 0.0.0.0/0 and cannot be on '%s/GatewaySubnet' (R-24)",
+                t->name, v->name);
 }
 
 static void check_gateways(struct check *c)
@@ -225,13 +240,15 @@ static void check_gateways(struct check *c)
         if (!v)
             continue;
         if (!address_gateway_subnet(v))
-            diag_error(c->d, at, "gateway '%s' needs a subnet 'GatewaySubnet' in virtual network '%s'", g->name, v->name);
+            diag_error(c->d, at, "gateway '%s' needs a subnet 'GatewaySubnet' in virtual network '%s'",
+                       g->name, v->name);
         unique_add(c, &l, (struct unique){.scope = v->index, .number = g->type, .what = g->name, .at = at});
     }
     unique_sort(&l);
     for (size_t i = 1; i < l.n; i++)
         if (unique_same(&l.at[i - 1], &l.at[i]))
-            diag_error(c->d, l.at[i].at, "gateway '%s': the virtual network has a gateway of this type already ('%s')",
+            diag_error(c->d, l.at[i].at,
+                       "gateway '%s': the virtual network has a gateway of this type already ('%s')",
                        l.at[i].what, l.at[i - 1].what);
 }
 

@@ -6,7 +6,8 @@
 #include "topology/regions.h"
 #include "topology/tags.h"
 
-/* -- service tags ------------------------------------------------------------------------------------------------- */
+/* -- service tags
+ * ------------------------------------------------------------------------------------------------- */
 
 /* => whether the tag is missing perhaps only because the built-in tags are a subset: its region is one. */
 static bool beyond_subset(const struct model *m, const char *tag)
@@ -19,8 +20,10 @@ static void unknown_tag(struct check *c, const char *tag, struct origin at, cons
 {
     const char *near = tagset_suggest(c->m->tags, tag);
     if (beyond_subset(c->m, tag))
-        diag_error(c->d, at, "service tag '%s' in %s is not in the built-in subset; 'serviceTags' names Azure's whole file",
-                   tag, where);
+        diag_error(
+            c->d, at,
+            "service tag '%s' in %s is not in the built-in subset; 'serviceTags' names Azure's whole file",
+            tag, where);
     else if (near)
         diag_error(c->d, at, "unknown service tag '%s' in %s; did you mean '%s'?", tag, where, near);
     else
@@ -42,9 +45,11 @@ static void check_route_tag(struct check *c, const char *tag, struct origin at, 
         unknown_tag(c, tag, at, where);
 }
 
-/* -- security rules ----------------------------------------------------------------------------------------------- */
+/* -- security rules
+ * ----------------------------------------------------------------------------------------------- */
 
-static void check_side(struct check *c, const struct address_match *at, size_t n, const char *side, const char *where)
+static void check_side(struct check *c, const struct address_match *at, size_t n, const char *side,
+                       const char *where)
 {
     size_t tags = 0;
     for (size_t i = 0; i < n; i++) {
@@ -68,26 +73,31 @@ static void check_nsg(struct check *c, const struct nsg *g)
     for (size_t i = 0; i < g->securityRules.n; i++) {
         const struct security_rule *r = &g->securityRules.at[i];
         check_rule(c, r, arena_printf(c->a, "rule '%s' of '%s'", r->name, g->name));
-        unique_add(c, &l, (struct unique){.scope = r->direction, .number = r->priority, .what = r->name,
-                                          .at = check_at(r->node, "priority", r->at)});
+        unique_add(c, &l,
+                   (struct unique){.scope = r->direction,
+                                   .number = r->priority,
+                                   .what = r->name,
+                                   .at = check_at(r->node, "priority", r->at)});
     }
     unique_sort(&l);
     for (size_t i = 1; i < l.n; i++)
         if (unique_same(&l.at[i - 1], &l.at[i]))
-            diag_error(c->d, l.at[i].at, "priority %u of rule '%s' of '%s' belongs to %s rule '%s' already (G-01)",
+            diag_error(c->d, l.at[i].at,
+                       "priority %u of rule '%s' of '%s' belongs to %s rule '%s' already (G-01)",
                        (unsigned)l.at[i].number, l.at[i].what, g->name,
                        l.at[i].scope == DIR_INBOUND ? "inbound" : "outbound", l.at[i - 1].what);
 }
 
-/* -- application security groups (G-13) -------------------------------------------------------------------------- */
+/* -- application security groups (G-13)
+ * -------------------------------------------------------------------------- */
 
 struct member { /* the first member of a group, or NULL */
     const struct vnet *vnet;
     const char *what;
 };
 
-static void join(struct check *c, struct member *of, const asg_list *groups, const struct subnet *s, const char *what,
-                 const struct node *node, struct origin fallback)
+static void join(struct check *c, struct member *of, const asg_list *groups, const struct subnet *s,
+                 const char *what, const struct node *node, struct origin fallback)
 {
     if (!s)
         return;
@@ -97,7 +107,8 @@ static void join(struct check *c, struct member *of, const asg_list *groups, con
             *x = (struct member){s->vnet, what};
         else if (x && x->vnet != s->vnet)
             diag_error(c->d, check_item(node, "applicationSecurityGroups", i, fallback),
-                       "application security group '%s' has members in two virtual networks: %s in '%s', %s in '%s' (G-13)",
+                       "application security group '%s' has members in two virtual networks: %s in '%s', %s "
+                       "in '%s' (G-13)",
                        groups->at[i]->name, x->what, x->vnet->name, what, s->vnet->name);
     }
 }
@@ -115,9 +126,12 @@ static void check_rule_groups(struct check *c, const struct member *of, const st
             if (!first)
                 first = a;
             else if (of[a->index].vnet != of[first->index].vnet)
-                diag_error(c->d, r->at, "rule '%s' of '%s' joins application security groups of two virtual networks: '%s' "
-                           "in '%s', '%s' in '%s' (G-13)", r->name, g->name, first->name, of[first->index].vnet->name,
-                           a->name, of[a->index].vnet->name);
+                diag_error(
+                    c->d, r->at,
+                    "rule '%s' of '%s' joins application security groups of two virtual networks: '%s' "
+                    "in '%s', '%s' in '%s' (G-13)",
+                    r->name, g->name, first->name, of[first->index].vnet->name, a->name,
+                    of[a->index].vnet->name);
         }
 }
 
@@ -128,11 +142,13 @@ static void check_groups(struct check *c)
     for (size_t i = 0; i < m->networkInterfaces.n; i++) {
         const struct nic *x = &m->networkInterfaces.at[i];
         if (x->applicationSecurityGroups.n)
-            join(c, of, &x->applicationSecurityGroups, x->subnet, arena_printf(c->a, "'%s'", x->name), x->node, x->at);
+            join(c, of, &x->applicationSecurityGroups, x->subnet, arena_printf(c->a, "'%s'", x->name),
+                 x->node, x->at);
     }
     for (size_t i = 0; i < m->privateEndpoints.n; i++) {
         const struct private_endpoint *e = &m->privateEndpoints.at[i];
-        join(c, of, &e->applicationSecurityGroups, e->subnet, arena_printf(c->a, "'%s'", e->name), e->node, e->at);
+        join(c, of, &e->applicationSecurityGroups, e->subnet, arena_printf(c->a, "'%s'", e->name), e->node,
+             e->at);
     }
     for (size_t i = 0; i < m->networkSecurityGroups.n; i++) {
         const struct nsg *g = &m->networkSecurityGroups.at[i];
@@ -141,7 +157,8 @@ static void check_groups(struct check *c)
     }
 }
 
-/* -- routes ------------------------------------------------------------------------------------------------------- */
+/* -- routes
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void check_route(struct check *c, const struct route *r, const char *where)
 {
@@ -151,7 +168,8 @@ static void check_route(struct check *c, const struct route *r, const char *wher
         check_route_tag(c, r->tag, at, where);
     for (size_t i = 0; !r->tag && i < 2; i++)
         if (prefix4_eq(r->addressPrefix, host_agent[i]))
-            diag_warning(c->d, at, "%s has no effect: the platform's addresses cannot be routed (R-26)", where);
+            diag_warning(c->d, at, "%s has no effect: the platform's addresses cannot be routed (R-26)",
+                         where);
 }
 
 static void check_table(struct check *c, const struct route_table *t)
@@ -162,8 +180,11 @@ static void check_table(struct check *c, const struct route_table *t)
         const struct route *r = &t->routes.at[i];
         uint64_t prefix = r->tag ? 0 : (uint64_t)r->addressPrefix.addr << 8 | r->addressPrefix.len;
         check_route(c, r, arena_printf(c->a, "route '%s' of '%s'", r->name, t->name));
-        unique_add(c, &l, (struct unique){.number = prefix, .text = r->tag, .what = r->name,
-                                          .at = check_at(r->node, "addressPrefix", r->at)});
+        unique_add(c, &l,
+                   (struct unique){.number = prefix,
+                                   .text = r->tag,
+                                   .what = r->name,
+                                   .at = check_at(r->node, "addressPrefix", r->at)});
     }
     unique_sort(&l);
     for (size_t i = 1; i < l.n; i++) {

@@ -18,7 +18,8 @@ static const struct resource_type *type_of(const struct service *s)
     return s->type ? type_find(s->type) : NULL;
 }
 
-/* -- services ----------------------------------------------------------------------------------------------------- */
+/* -- services
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* SE-14. The plain form of a host is /32 in the model as well, so the text decides. */
 static void check_ip_rules(struct check *c, const struct service *s)
@@ -32,11 +33,13 @@ static void check_ip_rules(struct check *c, const struct service *s)
         const struct node *item = list && list->kind == NODE_SEQ && i < list->n ? list->item[i] : NULL;
         const char *text = item && item->kind == NODE_SCALAR ? item->text : "";
         if (!ip4_is_public(p.addr) || !ip4_is_public(prefix4_last(p)))
-            diag_error(c->d, at, "ipRules of '%s': %s is not public, and the firewall sees public addresses only (SE-14)",
-                       s->name, prefix4_format(p, buf));
+            diag_error(
+                c->d, at,
+                "ipRules of '%s': %s is not public, and the firewall sees public addresses only (SE-14)",
+                s->name, prefix4_format(p, buf));
         else if (is_type(s, "Microsoft.Storage/") && p.len >= 31 && strchr(text, '/'))
-            diag_error(c->d, at, "ipRules of '%s': a storage account takes no /31 and /32; write %s (SE-14)", s->name,
-                       p.len == 32 ? ip4_format(p.addr, ip) : "the two addresses");
+            diag_error(c->d, at, "ipRules of '%s': a storage account takes no /31 and /32; write %s (SE-14)",
+                       s->name, p.len == 32 ? ip4_format(p.addr, ip) : "the two addresses");
     }
 }
 
@@ -55,8 +58,8 @@ static void check_bypass(struct check *c, const struct service *s)
     }
 }
 
-/* => whether a service-endpoint row of the service's own region covers its address: a row of all regions holds the
- * whole tag, another one the tags of its regions (SE-05, Y-13). */
+/* => whether a service-endpoint row of the service's own region covers its address: a row of all regions
+ * holds the whole tag, another one the tags of its regions (SE-05, Y-13). */
 static bool row_covers(struct check *c, const struct service *s, const struct service_endpoint_namespace *ns)
 {
     for (size_t i = 0; ns->tags[i]; i++) {
@@ -78,11 +81,14 @@ static void check_covered(struct check *c, const struct service *s)
     char ip[IP4_STRLEN];
     if (ns && c->m->tags && s->publicIPAddress && !row_covers(c, s, ns))
         diag_warning(c->d, check_at(s->node, "publicIPAddress", s->at),
-                     "%s of '%s' is not in service tag %s of region '%s': no row of a %s service endpoint covers it (Y-13)",
-                     ip4_format(s->publicIPAddress, ip), s->name, ns->tags[0], s->location ? s->location : "", ns->name);
+                     "%s of '%s' is not in service tag %s of region '%s': no row of a %s service endpoint "
+                     "covers it (Y-13)",
+                     ip4_format(s->publicIPAddress, ip), s->name, ns->tags[0], s->location ? s->location : "",
+                     ns->name);
 }
 
-/* -- private endpoints -------------------------------------------------------------------------------------------- */
+/* -- private endpoints
+ * -------------------------------------------------------------------------------------------- */
 
 /* An endpoint without location is where its network is. */
 static void check_region(struct check *c, const struct private_endpoint *e)
@@ -92,13 +98,16 @@ static void check_region(struct check *c, const struct private_endpoint *e)
     if (!net)
         return;
     if (given && e->location && !region_same(e->location, net))
-        diag_error(c->d, given->at, "private endpoint '%s' is in %s and its network '%s' in %s: it must be the same region "
-                   "(A-14)", e->name, e->location, e->subnet->vnet->name, net);
+        diag_error(c->d, given->at,
+                   "private endpoint '%s' is in %s and its network '%s' in %s: it must be the same region "
+                   "(A-14)",
+                   e->name, e->location, e->subnet->vnet->name, net);
     if (e->service && is_type(e->service, "Microsoft.RecoveryServices/vaults") && e->service->location &&
         !region_same(e->service->location, net))
-        diag_error(c->d, check_at(e->node, "service", e->at), "private endpoint '%s': the Backup vault '%s' is in %s and "
-                   "the network in %s: it must be the same region (A-14)", e->name, e->service->name, e->service->location,
-                   net);
+        diag_error(c->d, check_at(e->node, "service", e->at),
+                   "private endpoint '%s': the Backup vault '%s' is in %s and "
+                   "the network in %s: it must be the same region (A-14)",
+                   e->name, e->service->name, e->service->location, net);
 }
 
 static const char *group_list(struct check *c, const struct resource_type *t)
@@ -116,10 +125,11 @@ static void check_group(struct check *c, const struct private_endpoint *e, const
     if (type_group(t, given))
         return;
     if (near)
-        diag_error(c->d, at, "unknown groupId '%s' for '%s'; did you mean '%s'? (A-16)", given, e->service->name, near);
+        diag_error(c->d, at, "unknown groupId '%s' for '%s'; did you mean '%s'? (A-16)", given,
+                   e->service->name, near);
     else
-        diag_error(c->d, at, "unknown groupId '%s' for '%s'; %s has %s (A-16)", given, e->service->name, t->name,
-                   group_list(c, t));
+        diag_error(c->d, at, "unknown groupId '%s' for '%s'; %s has %s (A-16)", given, e->service->name,
+                   t->name, group_list(c, t));
 }
 
 /* */
@@ -128,11 +138,13 @@ static void check_groups(struct check *c, const struct private_endpoint *e)
     const struct resource_type *t = e->service ? type_of(e->service) : NULL;
     if (e->pls && e->groupIds.n)
         diag_error(c->d, check_item(e->node, "groupIds", 0, e->at),
-                   "private endpoint '%s' leads to a private link service, which has no groupIds (A-16)", e->name);
+                   "private endpoint '%s' leads to a private link service, which has no groupIds (A-16)",
+                   e->name);
     if (e->service && e->groupIds.n > 1)
-        diag_error(c->d, check_item(e->node, "groupIds", 1, e->at),
-                   "private endpoint '%s' has %zu groupIds: each sub-resource needs an endpoint of its own (A-15)", e->name,
-                   e->groupIds.n);
+        diag_error(
+            c->d, check_item(e->node, "groupIds", 1, e->at),
+            "private endpoint '%s' has %zu groupIds: each sub-resource needs an endpoint of its own (A-15)",
+            e->name, e->groupIds.n);
     if (!t)
         return;
     if (e->groupIds.n)
@@ -149,13 +161,15 @@ static void check_zone_group(struct check *c, const struct private_endpoint *e)
     const char *group = names_endpoint_group(e), **usual;
     if (!t || !type_group(t, group))
         return;
-    size_t n = type_zones(c->a, t, group, e->service->location, e->service->replicas.at, e->service->replicas.n, &usual);
+    size_t n = type_zones(c->a, t, group, e->service->location, e->service->replicas.at,
+                          e->service->replicas.n, &usual);
     for (size_t i = 0; i < e->privateDnsZoneGroup.n; i++) {
         const struct private_zone *z = e->privateDnsZoneGroup.at[i];
         if (z && !type_zone_known(t, group, z->zoneName))
-            diag_warning(c->d, check_item(e->node, "privateDnsZoneGroup", i, e->at),
-                         "zone '%s' holds no name of '%s' (%s)%s%s: the zone group writes nothing there (N-09)", z->zoneName,
-                         e->service->name, group, n ? "; its zone is " : "", n ? usual[0] : "");
+            diag_warning(
+                c->d, check_item(e->node, "privateDnsZoneGroup", i, e->at),
+                "zone '%s' holds no name of '%s' (%s)%s%s: the zone group writes nothing there (N-09)",
+                z->zoneName, e->service->name, group, n ? "; its zone is " : "", n ? usual[0] : "");
     }
 }
 
@@ -169,11 +183,14 @@ static void check_endpoint(struct check *c, const struct private_endpoint *e)
     check_zone_group(c, e);
     if (c->m->switches.privateEndpointPolicies2021 && s->privateEndpointNetworkPolicies != PENP_DISABLED)
         diag_error(c->d, check_at(s->node, "privateEndpointNetworkPolicies", s->at),
-                   "privateEndpointNetworkPolicies of '%s/%s' must be Disabled: private endpoint '%s' is there, and the "
-                   "switch privateEndpointPolicies is 2021 (PE-07)", s->vnet->name, s->name, e->name);
+                   "privateEndpointNetworkPolicies of '%s/%s' must be Disabled: private endpoint '%s' is "
+                   "there, and the "
+                   "switch privateEndpointPolicies is 2021 (PE-07)",
+                   s->vnet->name, s->name, e->name);
 }
 
-/* -- service endpoints -------------------------------------------------------------------------------------------- */
+/* -- service endpoints
+ * -------------------------------------------------------------------------------------------- */
 
 static void check_service_endpoints(struct check *c, const struct subnet *s)
 {
@@ -185,11 +202,12 @@ static void check_service_endpoints(struct check *c, const struct subnet *s)
         if (!e->service)
             continue;
         if (near)
-            diag_error(c->d, at, "unknown service '%s' in serviceEndpoints of '%s/%s'; did you mean '%s'? (SE-04)",
+            diag_error(c->d, at,
+                       "unknown service '%s' in serviceEndpoints of '%s/%s'; did you mean '%s'? (SE-04)",
                        e->service, s->vnet->name, s->name, near);
         else if (!ns)
-            diag_error(c->d, at, "unknown service '%s' in serviceEndpoints of '%s/%s' (SE-04)", e->service, s->vnet->name,
-                       s->name);
+            diag_error(c->d, at, "unknown service '%s' in serviceEndpoints of '%s/%s' (SE-04)", e->service,
+                       s->vnet->name, s->name);
     }
 }
 
@@ -210,7 +228,9 @@ void check_services(struct check *c)
         const struct pls *s = &m->privateLinkServices.at[i];
         if (s->subnet && s->subnet->privateLinkServiceNetworkPolicies)
             diag_error(c->d, check_at(s->subnet->node, "privateLinkServiceNetworkPolicies", s->subnet->at),
-                       "privateLinkServiceNetworkPolicies of '%s/%s' must be Disabled: private link service '%s' has its "
-                       "NAT addresses there (PE-22)", s->subnet->vnet->name, s->subnet->name, s->name);
+                       "privateLinkServiceNetworkPolicies of '%s/%s' must be Disabled: private link service "
+                       "'%s' has its "
+                       "NAT addresses there (PE-22)",
+                       s->subnet->vnet->name, s->subnet->name, s->name);
     }
 }

@@ -1,4 +1,5 @@
-/* check_support.c - what this version reads and does not simulate: one row each, to be struck out when it does. */
+/* check_support.c - what this version reads and does not simulate: one row each, to be struck out when it
+ * does. */
 #include <strings.h>
 
 #include "topology/check_int.h"
@@ -73,7 +74,8 @@ static void subnet_peering(struct uses *u)
         for (size_t k = 0; k < u->m->virtualNetworks.at[i].virtualNetworkPeerings.n; k++) {
             const struct peering *p = &u->m->virtualNetworks.at[i].virtualNetworkPeerings.at[k];
             if (p->localSubnetNames.n || p->remoteSubnetNames.n)
-                use(u, check_at(p->node, p->localSubnetNames.n ? "localSubnetNames" : "remoteSubnetNames", p->at));
+                use(u, check_at(p->node, p->localSubnetNames.n ? "localSubnetNames" : "remoteSubnetNames",
+                                p->at));
         }
 }
 

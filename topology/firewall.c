@@ -1,18 +1,23 @@
 /* firewall.c - the rules of platform services, as one list in order.
  *
- * SE-12 gives the order and this file follows it line by line: private endpoint, public access, default action, subnet
- * identity, public source, trusted service, no. What the order does not say, and is decided here:
+ * SE-12 gives the order and this file follows it line by line: private endpoint, public access, default
+ * action, subnet identity, public source, trusted service, no. What the order does not say, and is decided
+ * here:
  *
- * - Through an endpoint the only questions are whether its connection is approved (the network has asked that already)
- *   and whether the request is for the endpoint's own resource (PE-06); no rule of the service is looked at (PE-13).
- * - On the public path one address serves many resources, so the rules are those of the resource that is asked for.
- * - A closed service (public access disabled, PE-14) and one that takes endpoints only (PE-12) close the public path
- *   before any rule, trusted services included. PE-12 looks at approved connections: a vault or an account whose
- *   requests are still pending, or were all rejected, is as open as before.
- * - A rule for a subnet needs the identity that a service endpoint carries; a rule that is there before the endpoint is
- *   on matches nothing (SE-16). A subnet of another tenant is refused by its tenant where it is listed (SE-18).
- * - A request with such an identity has a private source, which no address rule can match (SE-03). In a storage account's
- *   own region callers have Azure-private addresses even without it, so address rules have no effect (SE-14).
+ * - Through an endpoint the only questions are whether its connection is approved (the network has asked that
+ * already) and whether the request is for the endpoint's own resource (PE-06); no rule of the service is
+ * looked at (PE-13).
+ * - On the public path one address serves many resources, so the rules are those of the resource that is
+ * asked for.
+ * - A closed service (public access disabled, PE-14) and one that takes endpoints only (PE-12) close the
+ * public path before any rule, trusted services included. PE-12 looks at approved connections: a vault or an
+ * account whose requests are still pending, or were all rejected, is as open as before.
+ * - A rule for a subnet needs the identity that a service endpoint carries; a rule that is there before the
+ * endpoint is on matches nothing (SE-16). A subnet of another tenant is refused by its tenant where it is
+ * listed (SE-18).
+ * - A request with such an identity has a private source, which no address rule can match (SE-03). In a
+ * storage account's own region callers have Azure-private addresses even without it, so address rules have no
+ * effect (SE-14).
  *
  * Cost: linear in the service's rules. */
 #include "topology/firewall.h"
@@ -70,7 +75,8 @@ static const struct private_endpoint *endpoints_only(const struct model *m, cons
     const struct network_acls *acls = &s->networkAcls;
     if (is_type(s, "Microsoft.RecoveryServices/vaults"))
         return approved_endpoint(m, s);
-    if (is_type(s, "Microsoft.DocumentDB/databaseAccounts") && !acls->ipRules.n && !acls->virtualNetworkRules.n)
+    if (is_type(s, "Microsoft.DocumentDB/databaseAccounts") && !acls->ipRules.n &&
+        !acls->virtualNetworkRules.n)
         return approved_endpoint(m, s);
     return NULL;
 }
@@ -120,7 +126,8 @@ static const char *rule_of_prefix(const struct decision *d, const struct prefix4
     char buf[PREFIX4_STRLEN];
     if (!d->text)
         return NULL;
-    return arena_printf(d->a, "ipRules %s", p->len == 32 ? ip4_format(p->addr, buf) : prefix4_format(*p, buf));
+    return arena_printf(d->a, "ipRules %s",
+                        p->len == 32 ? ip4_format(p->addr, buf) : prefix4_format(*p, buf));
 }
 
 static const char *rule_of_subnet(const struct decision *d)
@@ -134,7 +141,8 @@ static enum reason by_rules(const struct decision *d)
 {
     const struct prefix4 *p = source_listed(d);
     if (subnet_listed(d))
-        return say(d, tenants_differ(d->s, d->c->tenant) ? REASON_TENANT_MISMATCH : REASON_NONE, rule_of_subnet(d));
+        return say(d, tenants_differ(d->s, d->c->tenant) ? REASON_TENANT_MISMATCH : REASON_NONE,
+                   rule_of_subnet(d));
     if (p && !same_region_storage(d))
         return say(d, REASON_NONE, rule_of_prefix(d, p));
     if (trusted(d))
@@ -142,8 +150,8 @@ static enum reason by_rules(const struct decision *d)
     return say(d, REASON_SERVICE_FIREWALL, "defaultAction Deny");
 }
 
-enum reason firewall_decide(struct arena *a, const struct model *m, const struct service *s, const struct caller *c,
-                            const char **rule_text)
+enum reason firewall_decide(struct arena *a, const struct model *m, const struct service *s,
+                            const struct caller *c, const char **rule_text)
 {
     struct decision d = {a, m, c->asked ? c->asked : s, c, rule_text};
     const struct private_endpoint *e;

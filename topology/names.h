@@ -29,8 +29,9 @@ struct dns_result {
     size_t n;
 };
 
-/* Answer a question as 168.63.129.16 does inside a network (N-03), or, with vnet NULL, as public DNS does for everybody
- * else. The result belongs to a; nothing is cached. Cannot fail. Time linear in services and endpoints. */
+/* Answer a question as 168.63.129.16 does inside a network (N-03), or, with vnet NULL, as public DNS does for
+ * everybody else. The result belongs to a; nothing is cached. Cannot fail. Time linear in services and
+ * endpoints. */
 void names_resolve(struct arena *a, const struct model *m, const struct vnet *vnet, const char *qname,
                    enum record_type qtype, struct dns_result *out);
 
@@ -42,8 +43,8 @@ struct name_owner {
     bool private_name;  /* the privatelink form (N-14) */
 };
 
-/* => whether the name is one of a service: public, privatelink, or the front end that ends the public chain; *out then
- * says which. Texts belong to a. */
+/* => whether the name is one of a service: public, privatelink, or the front end that ends the public chain;
+ * *out then says which. Texts belong to a. */
 bool names_owner(struct arena *a, const struct model *m, const char *fqdn, struct name_owner *out);
 
 /* => the service alone, or NULL: the resource that a request for the name is for (PE-06). */
@@ -55,8 +56,8 @@ size_t names_of_service(struct arena *a, const struct service *s, struct service
 /* => the name in lower case without a trailing dot, owned by a. */
 char *names_lower(struct arena *a, const char *s);
 
-/* => the sub-resource that an endpoint connects to: its groupId, as the type spells it; the only one of the type where
- * the file gives none; "" otherwise. Borrowed. */
+/* => the sub-resource that an endpoint connects to: its groupId, as the type spells it; the only one of the
+ * type where the file gives none; "" otherwise. Borrowed. */
 const char *names_endpoint_group(const struct private_endpoint *e);
 
 #endif

@@ -39,13 +39,15 @@ bool service_has_endpoint(const struct model *m, const struct service *s, const 
 {
     for (size_t i = 0; i < m->privateEndpoints.n; i++) {
         const struct private_endpoint *e = &m->privateEndpoints.at[i];
-        if (e->service == s && e->status != PE_PENDING && (!*group || !strcasecmp(names_endpoint_group(e), group)))
+        if (e->service == s && e->status != PE_PENDING &&
+            (!*group || !strcasecmp(names_endpoint_group(e), group)))
             return true;
     }
     return false;
 }
 
-/* -- which service ------------------------------------------------------------------------------------------------ */
+/* -- which service
+ * ------------------------------------------------------------------------------------------------ */
 
 static bool same_label(const char *a, const char *b)
 {
@@ -53,7 +55,8 @@ static bool same_label(const char *a, const char *b)
     return n == strcspn(b, ".") && !strncasecmp(a, b, n);
 }
 
-/* A cheap test before names are made: all names of a service hold its own name, or begin like one of its fqdns. */
+/* A cheap test before names are made: all names of a service hold its own name, or begin like one of its
+ * fqdns. */
 static bool may_own(const struct service *s, const char *name)
 {
     if (strcasestr(name, s->name))
@@ -72,7 +75,8 @@ static bool is_front_end(struct arena *a, const struct service *s, const char *n
 enum name_form { FORM_NONE, FORM_PUBLIC, FORM_PRIVATE, FORM_FRONT_END };
 
 /* => which of the service's names this is; *which is filled in for the public and the private form. */
-static enum name_form form_of(struct arena *a, const struct service *s, const char *name, struct service_name *which)
+static enum name_form form_of(struct arena *a, const struct service *s, const char *name,
+                              struct service_name *which)
 {
     struct service_name *names;
     if (!may_own(s, name))
@@ -115,20 +119,25 @@ const struct service *names_service_of(const struct model *m, const char *fqdn)
     return owner.service;
 }
 
-/* -- public DNS --------------------------------------------------------------------------------------------------- */
+/* -- public DNS
+ * --------------------------------------------------------------------------------------------------- */
 
 static enum names_status alias(struct rr_list *l, const char *name, const char *target)
 {
-    rr_add(l, (struct dns_rr){.name = name, .type = RECORD_CNAME, .ttl = TTL_ALIAS, .target = target,
-                              .source = "public DNS"});
+    rr_add(
+        l,
+        (struct dns_rr){
+            .name = name, .type = RECORD_CNAME, .ttl = TTL_ALIAS, .target = target, .source = "public DNS"});
     return NAMES_OK;
 }
 
-static enum names_status address(struct rr_list *l, const char *name, ip4 ip, uint32_t ttl, enum record_type type)
+static enum names_status address(struct rr_list *l, const char *name, ip4 ip, uint32_t ttl,
+                                 enum record_type type)
 {
     if (type != RECORD_A || !ip)
         return NAMES_NODATA;
-    rr_add(l, (struct dns_rr){.name = name, .type = RECORD_A, .ttl = ttl, .addr = ip, .source = "public DNS"});
+    rr_add(l,
+           (struct dns_rr){.name = name, .type = RECORD_A, .ttl = ttl, .addr = ip, .source = "public DNS"});
     return NAMES_OK;
 }
 
@@ -153,7 +162,8 @@ static enum names_status service_lookup(struct rr_list *l, const struct model *m
     return NAMES_NXDOMAIN;
 }
 
-static enum names_status host_lookup(struct rr_list *l, const struct model *m, const char *name, enum record_type type)
+static enum names_status host_lookup(struct rr_list *l, const struct model *m, const char *name,
+                                     enum record_type type)
 {
     enum names_status status = NAMES_NXDOMAIN;
     for (size_t i = 0; i < m->internetHosts.n; i++) {
@@ -165,7 +175,8 @@ static enum names_status host_lookup(struct rr_list *l, const struct model *m, c
     return status;
 }
 
-enum names_status public_lookup(struct rr_list *l, const struct model *m, const char *name, enum record_type type)
+enum names_status public_lookup(struct rr_list *l, const struct model *m, const char *name,
+                                enum record_type type)
 {
     for (size_t i = 0; i < m->services.n; i++) {
         enum names_status status = service_lookup(l, m, &m->services.at[i], name, type);

@@ -26,7 +26,8 @@ const struct zone_link *zone_for(const struct model *m, const struct vnet *v, co
     return best;
 }
 
-/* -- entries: everything that a zone holds, made one after the other -------------------------------------------- */
+/* -- entries: everything that a zone holds, made one after the other
+ * -------------------------------------------- */
 
 struct entry {
     const char *record; /* relative to the zone: "www", "@", "*" */
@@ -98,7 +99,8 @@ static void endpoint_entries(const struct question *q, struct entry_list *l, con
     const char *group = names_endpoint_group(e);
     size_t n = names_of_service(q->a, e->service, &names);
     for (size_t i = 0; i < n; i++) {
-        const char *record = names[i].privatelink_fqdn ? zone_record(q->a, names[i].privatelink_fqdn, q->z->zoneName) : NULL;
+        const char *record =
+            names[i].privatelink_fqdn ? zone_record(q->a, names[i].privatelink_fqdn, q->z->zoneName) : NULL;
         ip4 ip = member_address(e, names[i].member);
         if (!record || !ip || (*names[i].group && strcasecmp(names[i].group, group) != 0) ||
             (q->record && strcasecmp(record, q->record) != 0))
@@ -116,7 +118,8 @@ static bool in_group(const struct private_endpoint *e, const struct private_zone
     return false;
 }
 
-/* A cheap test before names are made: records of an endpoint hold the service's name or begin like one of its fqdns. */
+/* A cheap test before names are made: records of an endpoint hold the service's name or begin like one of its
+ * fqdns. */
 static bool may_hold(const struct service *s, const char *record)
 {
     size_t n = strcspn(record, ".");
@@ -134,7 +137,8 @@ static void zone_groups(const struct question *q, struct entry_list *l)
         return; /* the group's names are all below a privatelink zone */
     for (size_t i = 0; i < q->m->privateEndpoints.n; i++) {
         const struct private_endpoint *e = &q->m->privateEndpoints.at[i];
-        if (e->service && e->status != PE_PENDING && in_group(e, q->z) && (!q->record || may_hold(e->service, q->record)))
+        if (e->service && e->status != PE_PENDING && in_group(e, q->z) &&
+            (!q->record || may_hold(e->service, q->record)))
             endpoint_entries(q, l, e); /* N-16: nothing while pending */
     }
 }
@@ -147,7 +151,8 @@ static bool has_record(const struct entry_list *l, const char *record)
     return false;
 }
 
-/* Virtual machines of networks that register here (N-15), by their first interface; a record by hand comes first. */
+/* Virtual machines of networks that register here (N-15), by their first interface; a record by hand comes
+ * first. */
 static void registered(const struct question *q, struct entry_list *l)
 {
     for (size_t k = 0; k < q->z->virtualNetworkLinks.n; k++) {
@@ -155,10 +160,12 @@ static void registered(const struct question *q, struct entry_list *l)
         for (size_t i = 0; link->registrationEnabled && i < q->m->networkInterfaces.n; i++) {
             const struct nic *x = &q->m->networkInterfaces.at[i];
             if (!x->virtualMachine || !x->subnet || x->subnet->vnet != link->virtualNetwork ||
-                (q->record && strcasecmp(q->record, x->virtualMachine) != 0) || has_record(l, x->virtualMachine))
+                (q->record && strcasecmp(q->record, x->virtualMachine) != 0) ||
+                has_record(l, x->virtualMachine))
                 continue;
-            entry_add(q, l, (struct entry){names_lower(q->a, x->virtualMachine), RECORD_A, TTL_REGISTERED,
-                                           x->privateIPAddress, NULL, x->name});
+            entry_add(q, l,
+                      (struct entry){names_lower(q->a, x->virtualMachine), RECORD_A, TTL_REGISTERED,
+                                     x->privateIPAddress, NULL, x->name});
         }
     }
 }
@@ -172,7 +179,8 @@ static struct entry_list entries(const struct question *q)
     return l;
 }
 
-/* -- answers ------------------------------------------------------------------------------------------------------ */
+/* -- answers
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* => whether record is a name of the zone: it has records, or names below it have (an empty non-terminal). */
 static bool exists(const struct entry_list *all, const char *record)
@@ -189,7 +197,8 @@ static bool exists(const struct entry_list *all, const char *record)
     return false;
 }
 
-/* => the wildcard that stands for a name which does not exist: below its closest ancestor that does (RFC 4592). */
+/* => the wildcard that stands for a name which does not exist: below its closest ancestor that does (RFC
+ * 4592). */
 static const char *wildcard(struct arena *a, const struct entry_list *all, const char *record)
 {
     for (const char *p = strchr(record, '.'); p; p = strchr(p + 1, '.'))
@@ -212,8 +221,9 @@ static enum names_status reply(struct rr_list *l, const struct question *q, cons
         const struct entry *e = &found->at[i];
         if (!answers(e, type))
             continue;
-        const char *source = arena_printf(l->a, "zone %s record %s%s%s%s", q->z->zoneName, e->record,
-                                          e->owner ? " (" : "", e->owner ? e->owner : "", e->owner ? ")" : "");
+        const char *source =
+            arena_printf(l->a, "zone %s record %s%s%s%s", q->z->zoneName, e->record, e->owner ? " (" : "",
+                         e->owner ? e->owner : "", e->owner ? ")" : "");
         rr_add(l, (struct dns_rr){name, e->type, e->ttl, e->addr, e->target, source});
         if (e->type == RECORD_CNAME)
             break; /* an alias has one target, and nothing beside it */
@@ -221,8 +231,8 @@ static enum names_status reply(struct rr_list *l, const struct question *q, cons
     return l->n > before ? NAMES_OK : NAMES_NODATA;
 }
 
-enum names_status zone_lookup(struct rr_list *l, const struct model *m, const struct private_zone *z, const char *name,
-                              enum record_type type)
+enum names_status zone_lookup(struct rr_list *l, const struct model *m, const struct private_zone *z,
+                              const char *name, enum record_type type)
 {
     struct question q = {l->a, m, z, zone_record(l->a, name, z->zoneName)};
     const char *record = q.record;
