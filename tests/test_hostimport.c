@@ -71,8 +71,7 @@ static const char *notes_of(const struct host_import *p)
     return s;
 }
 
-/* -- whole texts
- * ---------------------------------------------------------------------------------------------------- */
+/* -- whole texts ---------------------------------------------------------------------------------------- */
 
 static const struct host_link office_link[] = {{1, "lo", true}, {2, "eth0", true}, {3, "wg0", true}};
 static const struct host_address office_address[] = {
@@ -177,8 +176,7 @@ Test(hostimport, a_host_of_which_nothing_is_known)
     cr_assert_eq(p->n_notes, 0);
 }
 
-/* -- prefixes
- * ------------------------------------------------------------------------------------------------------- */
+/* -- prefixes ------------------------------------------------------------------------------------------- */
 
 Test(hostimport, nested_routes_leave_the_outermost)
 {
@@ -261,7 +259,7 @@ Test(hostimport, neighbours_outside_all_prefixes_bring_their_own)
     cr_assert_str_eq(prefixes_of(hostimport_plan(arena, &h)), "10.128.0.1/32 10.128.0.2/32");
 }
 
-/* -- names
+/* -- names ------------------------------------------------------------------------------------------------ */
  * ----------------------------------------------------------------------------------------------------------
  */
 
@@ -348,7 +346,7 @@ Test(hostimport, host_names_are_made_fit)
     cr_assert_eq(strlen(hostimport_plan(arena, &(struct host_view){.name = longest})->name), 60);
 }
 
-/* -- natIPs
+/* -- natIPs ------------------------------------------------------------------------------------------------ */
  * ---------------------------------------------------------------------------------------------------------
  */
 
@@ -383,7 +381,7 @@ Test(hostimport, the_public_address_is_that_of_the_default_route)
     cr_expect_not_null(strstr(text_of(&h, true), "\"natIPs\": [\n        \"203.0.113.6\"\n"));
 }
 
-/* -- any host
+/* -- any host ------------------------------------------------------------------------------------------------ */
  * ---------------------------------------------------------------------------------------------------------
  */
 
@@ -490,8 +488,7 @@ Test(hostimport, any_host_gives_a_sound_network_whatever_the_order_of_its_lists)
     }
 }
 
-/* -- this machine
- * ------------------------------------------------------------------------------------------------------ */
+/* -- this machine --------------------------------------------------------------------------------------- */
 
 Test(hostimport, the_kernel_is_asked_without_privileges)
 {

@@ -71,8 +71,7 @@ static const char *sane(struct arena *a, const char *text, const char *otherwise
     return *s ? s : otherwise;
 }
 
-/* -- links and addresses
- * ---------------------------------------------------------------------------------------- */
+/* -- links and addresses -------------------------------------------------------------------------------- */
 
 static const struct host_link *link_of(const struct plan *p, unsigned index)
 {
@@ -152,8 +151,7 @@ static void *sorted(struct plan *p, const void *from, size_t n, size_t size,
     return copy;
 }
 
-/* -- hosts
- * -------------------------------------------------------------------------------------------------------- */
+/* -- hosts ---------------------------------------------------------------------------------------------- */
 
 static int name_order(const void *x, const void *y)
 {
@@ -236,8 +234,7 @@ static void neighbours(struct plan *p, void **seen)
     }
 }
 
-/* -- prefixes
- * ----------------------------------------------------------------------------------------------------- */
+/* -- prefixes ------------------------------------------------------------------------------------------- */
 
 static void connected(struct plan *p)
 {
@@ -300,8 +297,7 @@ static void outermost(struct host_import *o)
     o->n_prefixes = kept;
 }
 
-/* -- the way to the Internet
- * --------------------------------------------------------------------------------------- */
+/* -- the way to the Internet ---------------------------------------------------------------------------- */
 
 /* => the link of the best default route of the main table, 0: none. */
 static unsigned default_link(const struct plan *p)
@@ -346,8 +342,7 @@ struct host_import *hostimport_plan(struct arena *a, const struct host_view *h)
     return p.out;
 }
 
-/* -- printing
- * ------------------------------------------------------------------------------------------------------ */
+/* -- printing ------------------------------------------------------------------------------------------- */
 
 /* => whether YAML readers, also older ones, take a sane name for something else than text. */
 static bool needs_quotes(const char *s)

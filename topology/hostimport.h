@@ -12,8 +12,7 @@
 
 #include <stdio.h>
 
-/* -- what the kernel knows: lists in any order, texts may hold any bytes
- * ---------------------------------------- */
+/* -- what the kernel knows: lists in any order, texts may hold any bytes -------------------------------- */
 
 #define HOST_TABLE_MAIN 254u /* RT_TABLE_MAIN */
 
@@ -58,8 +57,7 @@ struct host_view {
  * by a. */
 int hostimport_read(struct arena *a, struct host_view *h, const char **err);
 
-/* -- what becomes of it
- * ------------------------------------------------------------------------------------------ */
+/* -- what becomes of it --------------------------------------------------------------------------------- */
 
 struct import_prefix {
     struct prefix4 prefix;
