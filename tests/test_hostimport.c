@@ -259,11 +259,10 @@ Test(hostimport, neighbours_outside_all_prefixes_bring_their_own)
     cr_assert_str_eq(prefixes_of(hostimport_plan(arena, &h)), "10.128.0.1/32 10.128.0.2/32");
 }
 
-/* -- names ------------------------------------------------------------------------------------------------ */
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- names ---------------------------------------------------------------------------------------------- */
+*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --* /
 
-Test(hostimport, several_addresses_of_a_link_are_numbered)
+    Test(hostimport, several_addresses_of_a_link_are_numbered)
 {
     const struct host_link l[] = {{2, "eth0", true}, {3, "ETH0-2", true}, {4, "neigh-10.0.0.9", true}};
     const struct host_address a[] = {{.link = 4, .ip = IP4(10, 4, 0, 1), .len = 24},
@@ -346,11 +345,10 @@ Test(hostimport, host_names_are_made_fit)
     cr_assert_eq(strlen(hostimport_plan(arena, &(struct host_view){.name = longest})->name), 60);
 }
 
-/* -- natIPs ------------------------------------------------------------------------------------------------ */
- * ---------------------------------------------------------------------------------------------------------
- */
+/* -- natIPs --------------------------------------------------------------------------------------------- */
+*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
 
-static const struct host_link nat_link[] = {
+    static const struct host_link nat_link[] = {
     {2, "lan", true}, {3, "wan0", true}, {4, "wan1", true}, {5, "off", false}};
 static const struct host_address nat_at[] = {
     {.link = 2, .ip = IP4(10, 0, 0, 1), .len = 24},    {.link = 3, .ip = IP4(198, 51, 100, 7), .len = 24},
@@ -381,13 +379,12 @@ Test(hostimport, the_public_address_is_that_of_the_default_route)
     cr_expect_not_null(strstr(text_of(&h, true), "\"natIPs\": [\n        \"203.0.113.6\"\n"));
 }
 
-/* -- any host ------------------------------------------------------------------------------------------------ */
- * ---------------------------------------------------------------------------------------------------------
- */
+/* -- any host ------------------------------------------------------------------------------------------- */
+*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
 
 #define MANY 100
 
-struct any {
+    struct any {
     char names[MANY][16];
     struct host_link link[MANY];
     struct host_address address[MANY * 2];
