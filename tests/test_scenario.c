@@ -1,11 +1,15 @@
-/* test_scenario.c - scenarios: states over time, kept addresses, includes, printing and loading again. */
+/* test_scenario.c - scenarios: what their models hold, states over time, addresses that stay, includes, and the printed
+ * form, which must load to the same models. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dataplane/arena.h"
 #include "topology/scenario.h"
+#include "topology/schema.h"
+#include "topology/scenario_int.h"
 
 static struct scenario *load(const char *path)
 {
@@ -20,12 +24,622 @@ static struct scenario *load(const char *path)
     return s;
 }
 
-Test(scenario, shipped_ones_load_without_findings)
+/* Load a text without errors (warnings pass). */
+static struct scenario *parse(const char *text)
+{
+    struct arena *a = arena_new("test");
+    struct diag *d = diag_new(a);
+    struct scenario *s = scenario_parse("t", text, strlen(text), d);
+    if (d->errors)
+        diag_print(d, stderr);
+    cr_assert_not_null(s);
+    arena_free(a);
+    return s;
+}
+
+/* => the errors of a text, as printed. */
+static char *errors_of(const char *text)
+{
+    struct arena *a = arena_new("test");
+    struct diag *d = diag_new(a);
+    char *out = NULL;
+    size_t len;
+    FILE *f = open_memstream(&out, &len);
+    cr_assert_null(scenario_parse("t", text, strlen(text), d));
+    diag_print(d, f);
+    fclose(f);
+    arena_free(a);
+    return out;
+}
+
+/* -- a model as text, by the tables: what to compare ----------------------------------------------------------- */
+
+struct list {
+    const char *at;
+    size_t n;
+};
+
+static void dump_table(FILE *f, const struct table *t, const char *obj);
+
+static void dump_value(FILE *f, const struct field *x, const char *at, size_t size)
+{
+    const char *text = NULL;
+    if (x->kind == K_STRUCT) {
+        dump_table(f, x->sub, at);
+    } else if (x->kind == K_REF) {
+        memcpy(&at, at, sizeof at);
+        if (at && x->target->resource)
+            memcpy(&text, at, sizeof text);
+        fprintf(f, "%s\n", at ? text : "none");
+    } else if (x->kind == K_TEXT || x->kind == K_NAME || x->kind == K_REGION || (x->kind == K_WORD && size == sizeof text)) {
+        memcpy(&text, at, sizeof text);
+        fprintf(f, "%s\n", text ? text : "none");
+    } else if (x->kind == K_ADDRESS) {
+        struct address_match m;
+        memcpy(&m, at, sizeof m);
+        fprintf(f, "%d %x/%u %s\n", (int)m.kind, m.prefix.addr, m.prefix.len, m.tag ? m.tag : "");
+    } else if (x->kind == K_PREFIX || x->kind == K_ROUTE) {
+        struct prefix4 p;
+        memcpy(&p, at, sizeof p);
+        fprintf(f, "%x/%u\n", p.addr, p.len);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            fprintf(f, "%02x", (unsigned char)at[i]);
+        fprintf(f, "\n");
+    }
+}
+
+static size_t element_size(const struct field *x)
+{
+    return x->kind == K_STRUCT       ? x->sub->size
+           : x->kind == K_IP         ? sizeof(ip4)
+           : x->kind == K_PREFIX     ? sizeof(struct prefix4)
+           : x->kind == K_PORT_MATCH ? sizeof(struct port_match)
+           : x->kind == K_PORTS      ? sizeof(struct port_spec)
+           : x->kind == K_ADDRESS    ? sizeof(struct address_match)
+                                     : sizeof(void *);
+}
+
+static void dump_field(FILE *f, const struct field *x, const char *obj)
+{
+    struct list l;
+    fprintf(f, "%s: ", x->key);
+    if (x->kind == K_PAIRS || x->kind == K_EXPECT || x->kind == K_TARGET)
+        return;
+    if (!x->list && !x->one) {
+        dump_value(f, x, obj + x->offset, x->size);
+        return;
+    }
+    memcpy(&l, obj + x->offset, sizeof l);
+    for (size_t i = 0; i < l.n; i++)
+        dump_value(f, x, l.at + i * element_size(x), element_size(x));
+}
+
+static void dump_table(FILE *f, const struct table *t, const char *obj)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->field[i].size)
+            dump_field(f, &t->field[i], obj);
+    }
+}
+
+static char *dump(const struct model *m)
+{
+    char *out = NULL;
+    size_t len;
+    FILE *f = open_memstream(&out, &len);
+    dump_table(f, &table_root, (const char *)m);
+    for (size_t i = 0; i < m->services.n; i++)
+        fprintf(f, "%x ", m->services.at[i].publicIPAddress);
+    for (size_t i = 0; i < m->privateEndpoints.n; i++)
+        fprintf(f, "%s/%s ", m->privateEndpoints.at[i].service ? m->privateEndpoints.at[i].service->name : "",
+                m->privateEndpoints.at[i].pls ? m->privateEndpoints.at[i].pls->alias : "");
+    for (size_t i = 0; i < m->virtualNetworks.n; i++)
+        for (size_t k = 0; k < m->virtualNetworks.at[i].virtualNetworkPeerings.n; k++)
+            fprintf(f, "%d ", m->virtualNetworks.at[i].virtualNetworkPeerings.at[k].reverse != NULL);
+    fclose(f);
+    return out;
+}
+
+static char *printed(const struct scenario *s)
+{
+    char *out = NULL;
+    size_t len;
+    FILE *f = open_memstream(&out, &len);
+    cr_assert_eq(scenario_print(s, f), 0);
+    fclose(f);
+    return out;
+}
+
+/* What is printed loads to the same models in every state, and prints the same. dir: where the original is, for the
+ * files that it names. */
+static void goes_round(const char *path)
+{
+    struct scenario *s = load(path);
+    char *text = printed(s), name[256];
+    snprintf(name, sizeof name, "%.*s/printed", (int)(strrchr(path, '/') - path), path);
+    struct arena *a = arena_new("test");
+    struct diag *d = diag_new(a);
+    struct scenario *again = scenario_parse(name, text, strlen(text), d);
+    if (d->n)
+        diag_print(d, stderr);
+    cr_assert_not_null(again, "%s printed does not load:\n%s", path, text);
+    cr_assert_eq(d->n, 0);
+    char *twice = printed(again);
+    cr_assert_str_eq(twice, text, "%s", path);
+    cr_assert_eq(s->n_states, again->n_states);
+    for (size_t k = 0; k < s->n_states; k++) {
+        char *x = dump(scenario_state(s, k)), *y = dump(scenario_state(again, k));
+        cr_assert_str_eq(x, y, "%s, state %zu", path, k);
+        free(x);
+        free(y);
+    }
+    free(text);
+    free(twice);
+    scenario_free(s);
+    scenario_free(again);
+    arena_free(a);
+}
+
+Test(scenario, shipped_ones_load_without_findings_and_go_round, .timeout = 60)
 {
     glob_t g;
     cr_assert_eq(glob("topology/scenarios/*.yaml", 0, NULL, &g), 0);
     cr_assert_gt(g.gl_pathc, 0);
     for (size_t i = 0; i < g.gl_pathc; i++)
-        scenario_free(load(g.gl_pathv[i]));
+        goes_round(g.gl_pathv[i]);
     globfree(&g);
+}
+
+/* -- every key ------------------------------------------------------------------------------------------------- */
+
+/* => whether the path of schema_walk occurs in the tree: "a[].b.c". */
+static bool occurs(const struct node *n, const char *path)
+{
+    if (!*path)
+        return true;
+    if (n->kind == NODE_SEQ) {
+        for (size_t i = 0; i < n->n; i++) {
+            if (occurs(n->item[i], path))
+                return true;
+        }
+        return false;
+    }
+    path += *path == '.';
+    size_t len = strcspn(path, ".[");
+    for (size_t i = 0; n->kind == NODE_MAP && i < n->n; i++) {
+        const char *rest = path + len + (path[len] == '[' ? 2 : 0);
+        if (strlen(n->key[i]->text) == len && strncmp(n->key[i]->text, path, len) == 0 && occurs(n->item[i], rest))
+            return true;
+    }
+    return false;
+}
+
+static void key_occurs(void *arg, const char *path, const struct table *t, const struct field *f)
+{
+    const struct node *root = arg;
+    (void)t;
+    const char *chain = strstr(path, ".chain[]."), *link = strncmp(path, "links.", 6) == 0 ? strrchr(path, '.') : NULL;
+    if (f->synonym || (chain && strncmp(path, "expect", 6) == 0) || (link && strchr(path + 6, '.') &&
+                                                                     strncmp(path + 6, "intraVnet", 9) != 0))
+        return; /* shared rows are looked at once; synonyms are gone by then */
+    if (strstr(path, ".location") || strstr(path, ".subscription") || strstr(path, ".resourceGroup") ||
+        strstr(path, ".tenant") || strncmp(path, "expect[].noRoute", 16) == 0)
+        return;
+    cr_expect(occurs(root, path), "no %s in tests/golden/all-keys.yaml", path);
+}
+
+Test(scenario, every_key_loads_and_goes_round)
+{
+    struct scenario *s = load("tests/golden/all-keys.yaml");
+    schema_walk(key_occurs, s->document);
+    scenario_free(s);
+    goes_round("tests/golden/all-keys.yaml");
+}
+
+Test(scenario, every_key_means_what_it_says)
+{
+    struct scenario *s = load("tests/golden/all-keys.yaml");
+    const struct model *m = scenario_state(s, 0);
+    cr_assert_str_eq(m->scenario, "all-keys");
+    cr_assert_eq(m->seed, 7);
+    cr_assert_eq(m->start_unix_ns, 1770091506500000000);
+    cr_assert_eq(m->duration, 90000000000);
+    cr_assert_str_eq(m->location, "westeurope");
+    cr_assert(m->switches.seVsUdrObserved && m->switches.privateEndpointReturnLastHop && m->switches.noneRoutesObserved);
+    cr_assert(!m->switches.privateEndpointPolicies2021 && !m->switches.virtualNetworkTagIncludesUdr &&
+              !m->switches.ruleChangeKeepsFlows);
+    const struct subnet *c = model_subnet(m, "HUB/Clients");
+    cr_assert_not_null(c);
+    cr_assert_eq(c, &m->virtualNetworks.at[0].subnets.at[1]);
+    cr_assert_eq(c->vnet, model_vnet(m, "hub"));
+    cr_assert_eq(c->id, 1);
+    cr_assert_eq(model_subnet(m, "provider/pls")->id, 8);
+    cr_assert_eq(m->subnet_count, 9);
+    cr_assert_str_eq(c->networkSecurityGroup->name, "clients-nsg");
+    cr_assert_str_eq(c->serviceEndpoints.at[0].locations.at[1], "northeurope");
+    const struct peering *p = &m->virtualNetworks.at[1].virtualNetworkPeerings.at[1];
+    cr_assert_eq(p->localSubnetNames.at[0], model_subnet(m, "spoke/a"));
+    cr_assert_eq(p->remoteSubnetNames.at[0], model_subnet(m, "provider/backends"));
+    cr_assert_eq(p->reverse, &m->virtualNetworks.at[2].virtualNetworkPeerings.at[0]);
+    cr_assert(p->allowVirtualNetworkAccess && !p->allowForwardedTraffic);
+    const struct nic *n = model_nic(m, "vm1-nic");
+    cr_assert_eq(n->listens.n, 4);
+    cr_assert(n->listens.at[3].icmp_off && n->listens.at[2].first == 8000 && n->listens.at[2].last == 8080);
+    cr_assert(!n->appliance.present && n->appliance.forwards);
+    cr_assert_str_eq(n->tags.at[0].value, "true");
+    const struct nic *nva = model_nic(m, "nva-nic");
+    cr_assert(nva->appliance.present && nva->appliance.drops.n == 2);
+    cr_assert_eq(nva->appliance.drops.at[1].proto, 1);
+    cr_assert_str_eq(m->routeTables.at[0].routes.at[1].tag, "Storage.NorthEurope");
+    const struct security_rule *r = m->networkSecurityGroups.at[1].securityRules.at;
+    cr_assert_eq(r[0].source.at[0].kind, MATCH_ANY);
+    cr_assert_eq(r[0].destination.at[0].kind, MATCH_TAG);
+    cr_assert(r[0].protocol == 6 && r[1].protocol == 0 && r[2].protocol == 17);
+    cr_assert(r[1].sourcePorts.n == 2 && r[1].sourcePorts.at[0].last == 1023 && r[1].source.n == 2);
+    cr_assert(r[2].source.n == 0 && r[2].sourceApplicationSecurityGroups.n == 1 && r[2].sourcePorts.at[0].last == 65535);
+    const struct private_endpoint *pe = &m->privateEndpoints.at[1];
+    cr_assert(pe->byAlias && pe->pls == &m->privateLinkServices.at[0] && !pe->service);
+    cr_assert_eq(pe->status, PE_APPROVED, "its subscription is auto-approved");
+    cr_assert_neq(pe->linkIdentifier, 0);
+    cr_assert_eq(m->privateEndpoints.at[0].linkIdentifier, 305419896);
+    cr_assert_str_eq(m->privateDnsZones.at[0].zoneName, "privatelink.azurecr.io");
+    cr_assert_eq(m->virtualNetworkGateways.at[0].instances.n, 1);
+    cr_assert_eq(m->links[LINK_INTERNET].latency, 99000000, "from the included file");
+    cr_assert_eq(m->links[LINK_INTERNET].jitter, 1000000, "from the file itself");
+    cr_assert_eq(m->links[LINK_INTRA_VNET].bandwidth, 25000000000);
+    cr_assert_str_eq(m->internetHosts.at[0].names.at[0], "www.example.org");
+    const struct flow *f = m->flows.at;
+    cr_assert(f[0].requestBytes == 2048 && f[0].responseBytes == 1048576 && f[0].keepOpen == 30000000000);
+    cr_assert_eq(node_get(f[0].expect.node, "notVia")->kind, NODE_SEQ, "a single value became a list");
+    cr_assert_str_eq(f[1].name, "hq/laptop-to-10.0.1.4");
+    cr_assert_not_null(node_get(f[1].expect.node, "resolvedTo"), "the synonym was renamed");
+    const struct expectation *e = m->expect.at;
+    cr_assert(e[0].has_route && !e[0].no_route && e[0].route.has_prefix && e[0].route.has_type && e[0].route.has_ip);
+    cr_assert_str_eq(e[0].route.state, "Active");
+    cr_assert(e[1].no_route && !e[1].has_route && e[1].route.has_ip && !e[1].route.has_type);
+    cr_assert(e[2].has_resolved && e[2].chain.n == 1 && e[2].chain.at[0].ttl == UINT32_MAX && !e[2].chain.at[0].name);
+    cr_assert(e[3].has_resolved && e[3].resolvedTo.n == 0);
+    scenario_free(s);
+}
+
+/* -- readings -------------------------------------------------------------------------------------------------- */
+
+#define NET                                                                                                    \
+    "scenario: x\nlocation: westeurope\n"                                                                      \
+    "virtualNetworks:\n"                                                                                       \
+    "  - {name: hub, location: northeurope, addressPrefixes: [10.0.0.0/16],\n"                                 \
+    "     subnets: [{name: a, addressPrefix: 10.0.1.0/24}, {name: b, addressPrefix: 10.0.2.0/24}]}\n"
+
+Test(scenario, texts_compare_without_case_quoted_or_not)
+{
+    struct scenario *s = parse(NET "networkInterfaces:\n"
+                                   "  - {name: 'N1', subnet: HUB/A, mtu: '1400', enableIPForwarding: 'TRUE', powerState: Running}\n"
+                                   "routeTables: [{name: t, routes: [{name: r, addressPrefix: 10.0.0.0/8, nextHopType: none}]}]\n"
+                                   "switches: {privateEndpointPolicies: '2021', ruleChangeKeepsFlows: False}\n"
+                                   "flows: [{from: n1, to: 10.0.2.4, destinationPort: '80', protocol: TCP}]\n");
+    const struct model *m = scenario_state(s, 0);
+    const struct nic *n = model_nic(m, "n1");
+    cr_assert(n->mtu == 1400 && n->enableIPForwarding && n->powerState == POWER_RUNNING);
+    cr_assert_eq(n->subnet, model_subnet(m, "hub/a"));
+    cr_assert_str_eq(n->location, "northeurope", "where its network is");
+    cr_assert_eq(m->routeTables.at[0].routes.at[0].nextHopType, NH_TYPE_NONE);
+    cr_assert(m->switches.privateEndpointPolicies2021 && !m->switches.ruleChangeKeepsFlows);
+    char *text = printed(s);
+    cr_assert_not_null(strstr(text, "nextHopType: None"), "%s", text);
+    cr_assert_not_null(strstr(text, "privateEndpointPolicies: 2021"), "%s", text);
+    cr_assert_null(strstr(text, "Running"), "a default is left out in any spelling");
+    free(text);
+    scenario_free(s);
+}
+
+Test(scenario, nothing_given_takes_defaults)
+{
+    struct scenario *s = parse("{\"scenario\": \"x\", \"virtualNetworks\": null, \"links\": ~}");
+    const struct model *m = scenario_state(s, 0);
+    cr_assert_eq(m->seed, 1);
+    cr_assert_eq(m->start_unix_ns, 1767225600000000000);
+    cr_assert_eq(m->duration, TIME_NONE);
+    cr_assert_str_eq(m->location, "westeurope");
+    cr_assert(m->switches.virtualNetworkTagIncludesUdr && m->switches.ruleChangeKeepsFlows && !m->switches.seVsUdrObserved);
+    const int64_t latency[] = {50000, 100000, 20000000, 500000, 10000000, 5000000, 200000};
+    for (size_t i = 0; i < LINK_CLASS_COUNT; i++) {
+        cr_assert_eq(m->links[i].latency, latency[i], "%zu", i);
+        cr_assert(m->links[i].jitter == 0 && m->links[i].bandwidth >= 1000000000 && m->links[i].loss <= 0);
+    }
+    cr_assert_eq(scenario_state_at(s, 0), 0);
+    scenario_free(s);
+}
+
+Test(scenario, bare_names_while_unique)
+{
+    struct scenario *s = parse(NET "networkInterfaces:\n"
+                                   "  - {name: first, virtualMachine: vm, subnet: hub/a}\n"
+                                   "  - {name: second, virtualMachine: VM, subnet: hub/a}\n"
+                                   "  - {name: third, virtualMachine: laptop, subnet: hub/a}\n"
+                                   "  - {name: pc, virtualMachine: other, subnet: hub/a}\n"
+                                   "onPremisesNetworks:\n"
+                                   "  - {name: hq, addressPrefixes: [192.168.0.0/16], hosts: [{name: laptop, ipAddress: 192.168.0.4},\n"
+                                   "     {name: printer, ipAddress: 192.168.0.5}, {name: pc, ipAddress: 192.168.0.6}]}\n");
+    const struct model *m = scenario_state(s, 0);
+    cr_assert_eq(model_find(m, "vm").p, model_nic(m, "first"), "a machine is its first interface");
+    cr_assert_eq(model_find(m, "printer").kind, THING_ONPREM_HOST);
+    cr_assert_str_eq(thing_name(model_find(m, "PRINTER")), "hq/printer");
+    cr_assert_eq(model_find(m, "laptop").kind, THING_NONE);
+    cr_assert(model_ambiguous(m, "laptop"));
+    cr_assert_eq(model_find(m, "hq/laptop").kind, THING_ONPREM_HOST);
+    cr_assert_eq(model_find(m, "pc").kind, THING_NIC, "a full name wins over a bare one");
+    cr_assert_eq(model_find(m, "nobody").kind, THING_NONE);
+    cr_assert(!model_ambiguous(m, "nobody"));
+    cr_assert_str_eq(model_suggest(m, "secnod"), "second");
+    scenario_free(s);
+}
+
+Test(scenario, approval_by_the_rules)
+{
+    struct scenario *s = parse(
+        NET "services:\n"
+            "  - {name: mine, type: Microsoft.Storage/storageAccounts}\n"
+            "  - {name: theirs, type: Microsoft.Storage/storageAccounts, subscription: sub-z}\n"
+            "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: hub/b}]}]\n"
+            "privateLinkServices:\n"
+            "  - {name: closed, loadBalancerFrontend: lb/fe, subnet: hub/b, alias: a.b.c}\n"
+            "  - {name: open, loadBalancerFrontend: lb/fe, subnet: hub/b, alias: d.e.f, autoApproval: [SUB-A]}\n"
+            "privateEndpoints:\n"
+            "  - {name: e0, subnet: hub/a, service: mine, groupIds: [blob]}\n"
+            "  - {name: e1, subnet: hub/a, service: mine, groupIds: [blob], manualRequest: true}\n"
+            "  - {name: e2, subnet: hub/a, service: theirs, groupIds: [blob]}\n"
+            "  - {name: e3, subnet: hub/a, service: closed}\n"
+            "  - {name: e4, subnet: hub/a, service: a.b.c}\n"
+            "  - {name: e5, subnet: hub/a, service: D.E.F}\n"
+            "  - {name: e6, subnet: hub/a, service: open, subscription: sub-y}\n"
+            "  - {name: e7, subnet: hub/a, service: theirs, groupIds: [blob], status: rejected}\n");
+    const struct model *m = scenario_state(s, 0);
+    const enum pe_status want[] = {PE_APPROVED, PE_PENDING, PE_PENDING, PE_APPROVED, PE_PENDING, PE_APPROVED, PE_PENDING, PE_REJECTED};
+    for (size_t i = 0; i < m->privateEndpoints.n; i++)
+        cr_expect_eq(m->privateEndpoints.at[i].status, want[i], "e%zu", i);
+    for (size_t i = 1; i < m->privateEndpoints.n; i++)
+        cr_expect_neq(m->privateEndpoints.at[i].linkIdentifier, m->privateEndpoints.at[i - 1].linkIdentifier);
+    scenario_free(s);
+}
+
+Test(scenario, an_alias_that_is_not_given_is_derived_and_usable)
+{
+#define ALIAS                                                                                                  \
+    NET "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: hub/b}]}]\n"                 \
+        "privateLinkServices: [{name: pls, loadBalancerFrontend: lb/fe, subnet: hub/b}]\n"
+    struct scenario *s = parse(ALIAS);
+    const struct pls *p = scenario_state(s, 0)->privateLinkServices.at;
+    char text[1024];
+    cr_assert_eq(strncmp(p->alias, "pls.", 4), 0);
+    cr_assert_not_null(strstr(p->alias, ".northeurope.azure.privatelinkservice"), "%s", p->alias);
+    snprintf(text, sizeof text, ALIAS "privateEndpoints: [{name: e, subnet: hub/a, service: %s}]\n", p->alias);
+    scenario_free(s);
+    s = parse(text);
+    cr_assert(scenario_state(s, 0)->privateEndpoints.at[0].byAlias);
+    scenario_free(s);
+}
+
+Test(scenario, flows_without_names_get_different_ones)
+{
+    struct scenario *s = parse(NET "networkInterfaces: [{name: n, subnet: hub/a}]\n"
+                                   "flows: [{from: n, to: m.org}, {from: n, to: m.org}, {name: n-to-m.org-2, from: n, to: z.org},\n"
+                                   "        {from: n, to: m.org, protocol: udp, destinationPort: 53}]\n");
+    const struct flow *f = scenario_state(s, 0)->flows.at;
+    cr_assert_str_eq(f[0].name, "n-to-m.org");
+    cr_assert_str_eq(f[1].name, "n-to-m.org-3");
+    cr_assert_str_eq(f[2].name, "n-to-m.org-2");
+    cr_assert_str_eq(f[3].name, "n-to-m.org-4");
+    cr_assert_eq(f[0].destinationPort, 443);
+    cr_assert(f[0].requestBytes == 100 && f[0].responseBytes == 1024 && f[0].count == 1);
+    scenario_free(s);
+}
+
+/* -- time -------------------------------------------------------------------------------------------------------- */
+
+Test(scenario, changes_happen_in_order)
+{
+    struct scenario *s = parse(NET "networkInterfaces: [{name: n, subnet: hub/a, privateIPAddress: 10.0.1.9}]\n"
+                                   "timeline:\n"
+                                   "  - {at: 2s, update: networkInterfaces/N, with: {mtu: 1400}}\n"
+                                   "  - {at: 1s, update: networkInterfaces/n, with: {mtu: 1300, listens: [tcp/80]}}\n"
+                                   "  - {at: 2s, update: networkInterfaces/n, with: {mtu: 1200, listens: null}}\n"
+                                   "  - {at: 3s, update: links/internet, with: {latency: 1s}}\n"
+                                   "  - {at: 3s, update: links, with: {gateway: {latency: 2s}}}\n"
+                                   "  - {at: 4s, remove: links/internet}\n");
+    const struct change *c;
+    cr_assert_eq(scenario_changes(s, &c), 6);
+    cr_assert(c[0].at == 1000000000 && c[1].at == 2000000000 && c[2].at == 2000000000);
+    cr_assert_eq(c[0].origin.line, 9);
+    cr_assert_str_eq(c[0].summary, "update networkInterfaces/n: mtu, listens");
+    const uint32_t mtu[] = {1500, 1300, 1400, 1200};
+    for (size_t k = 0; k < 4; k++)
+        cr_assert_eq(scenario_state(s, k)->networkInterfaces.at[0].mtu, mtu[k], "state %zu", k);
+    cr_assert_eq(scenario_state(s, 2)->networkInterfaces.at[0].listens.n, 1);
+    cr_assert_eq(scenario_state(s, 3)->networkInterfaces.at[0].listens.n, 0);
+    cr_assert_eq(scenario_state(s, 4)->links[LINK_INTERNET].latency, 1000000000);
+    cr_assert_eq(scenario_state(s, 5)->links[LINK_GATEWAY].latency, 2000000000);
+    cr_assert_eq(scenario_state(s, 5)->links[LINK_INTERNET].latency, 1000000000);
+    cr_assert_eq(scenario_state(s, 6)->links[LINK_INTERNET].latency, 10000000);
+    cr_assert_eq(scenario_state_at(s, 0), 0);
+    cr_assert_eq(scenario_state_at(s, 999999999), 0);
+    cr_assert_eq(scenario_state_at(s, 1000000000), 1);
+    cr_assert_eq(scenario_state_at(s, 2000000000), 3, "after all changes of that time");
+    cr_assert_eq(scenario_state_at(s, INT64_MAX), 6);
+    scenario_free(s);
+}
+
+Test(scenario, lists_are_added_to_and_taken_from)
+{
+    struct scenario *s = parse(NET "timeline:\n"
+                                   "  - {at: 1s, add: networkInterfaces, with: {name: n, subnet: hub/a}}\n"
+                                   "  - {at: 2s, add: virtualNetworks/hub/subnets, with: [{name: c, addressPrefix: 10.0.3.0/24},\n"
+                                   "     {name: d, addressPrefix: 10.0.4.0/24}]}\n"
+                                   "  - {at: 3s, add: virtualNetworks/hub/dnsServers, with: 10.0.1.9}\n"
+                                   "  - {at: 4s, add: virtualNetworks/hub/addressPrefixes, with: [10.1.0.0/16]}\n"
+                                   "  - {at: 5s, remove: virtualNetworks/hub/addressPrefixes/10.1.0.0/16}\n"
+                                   "  - {at: 6s, remove: virtualNetworks/hub/subnets/C}\n"
+                                   "  - {at: 7s, add: virtualNetworks, with: {name: far, addressPrefixes: [10.9.0.0/16],\n"
+                                   "     virtualNetworkPeerings: [{remoteVirtualNetwork: hub}]}}\n"
+                                   "  - {at: 7s, add: virtualNetworks/hub/virtualNetworkPeerings, with: {remoteVirtualNetwork: far}}\n"
+                                   "  - {at: 8s, update: virtualNetworks/hub/virtualNetworkPeerings/far, with: {allowForwardedTraffic: true}}\n"
+                                   "  - {at: 9s, remove: virtualNetworks/hub/virtualNetworkPeerings/far}\n"
+                                   "  - {at: 10s, remove: networkInterfaces/n}\n");
+    const struct model *m[12];
+    for (size_t k = 0; k < 12; k++)
+        m[k] = scenario_state(s, k);
+    cr_assert(m[0]->networkInterfaces.n == 0 && m[1]->networkInterfaces.n == 1 && m[11]->networkInterfaces.n == 0);
+    cr_assert(m[1]->virtualNetworks.at[0].subnets.n == 2 && m[2]->virtualNetworks.at[0].subnets.n == 4);
+    cr_assert_eq(m[3]->virtualNetworks.at[0].dnsServers.at[0], IP4(10, 0, 1, 9));
+    cr_assert(m[4]->virtualNetworks.at[0].addressPrefixes.n == 2 && m[5]->virtualNetworks.at[0].addressPrefixes.n == 1);
+    cr_assert(model_subnet(m[5], "hub/c") && !model_subnet(m[6], "hub/c") && model_subnet(m[6], "hub/d"));
+    cr_assert_null(m[7]->virtualNetworks.at[1].virtualNetworkPeerings.at[0].reverse, "one side only");
+    cr_assert_not_null(m[8]->virtualNetworks.at[1].virtualNetworkPeerings.at[0].reverse);
+    cr_assert(m[9]->virtualNetworks.at[0].virtualNetworkPeerings.at[0].allowForwardedTraffic);
+    cr_assert_eq(m[10]->virtualNetworks.at[0].virtualNetworkPeerings.n, 0);
+    scenario_free(s);
+}
+
+Test(scenario, owners_act_and_are_refused)
+{
+    struct scenario *s = parse(NET "services: [{name: st, type: Microsoft.Storage/storageAccounts, subscription: other}]\n"
+                                   "privateEndpoints: [{name: pe, subnet: hub/a, service: st, groupIds: [blob]}]\n"
+                                   "timeline:\n"
+                                   "  - {at: 1s, approve: PE}\n  - {at: 2s, approve: pe}\n  - {at: 3s, reject: pe}\n"
+                                   "  - {at: 4s, reject: pe}\n  - {at: 5s, approve: pe}\n  - {at: 6s, disconnect: pe}\n"
+                                   "  - {at: 7s, approve: pe}\n  - {at: 8s, disconnect: pe}\n  - {at: 9s, reject: pe}\n");
+    static const struct {
+        enum pe_status status;
+        bool refused;
+    } want[] = {{PE_PENDING, false},     {PE_APPROVED, false},    {PE_APPROVED, true}, {PE_REJECTED, false}, {PE_REJECTED, true},
+                {PE_REJECTED, true},     {PE_DISCONNECTED, false}, {PE_DISCONNECTED, true}, {PE_DISCONNECTED, true},
+                {PE_DISCONNECTED, true}};
+    const struct change *c;
+    cr_assert_eq(scenario_changes(s, &c), 9);
+    for (size_t k = 0; k <= 9; k++) {
+        cr_expect_eq(scenario_state(s, k)->privateEndpoints.at[0].status, want[k].status, "state %zu", k);
+        cr_expect(k == 0 || (c[k - 1].refused != NULL) == want[k].refused, "change %zu", k);
+    }
+    scenario_free(s);
+}
+
+static ip4 nic_ip(const struct scenario *s, size_t state, const char *name)
+{
+    const struct nic *n = model_nic(scenario_state(s, state), name);
+    return n ? n->privateIPAddress : 0;
+}
+
+Test(scenario, allocated_addresses_stay)
+{
+    struct scenario *s = parse(NET "networkInterfaces: [{name: a, subnet: hub/a}, {name: b, subnet: hub/a}, {name: c, subnet: hub/a}]\n"
+                                   "timeline:\n"
+                                   "  - {at: 1s, remove: networkInterfaces/a}\n"
+                                   "  - {at: 2s, add: networkInterfaces, with: {name: d, subnet: hub/a}}\n"
+                                   "  - {at: 3s, update: networkInterfaces/b, with: {subnet: hub/b}}\n"
+                                   "  - {at: 4s, add: networkInterfaces, with: {name: e, subnet: hub/a, privateIPAddress: 10.0.1.5}}\n"
+                                   "  - {at: 5s, add: networkInterfaces, with: {name: f, subnet: hub/a}}\n"
+                                   "  - {at: 6s, update: networkInterfaces/f, with: {privateIPAddress: 10.0.1.7}}\n");
+    /* 10.0.1.5 and 10.0.1.7 are fixed by later entries: never allocated */
+    const struct {
+        const char *nic;
+        ip4 at[7]; /* 10.0.1.x */
+    } want[] = {{"a", {4, 0, 0, 0, 0, 0, 0}},  {"b", {6, 6, 6, 260, 260, 260, 260}}, {"c", {8, 8, 8, 8, 8, 8, 8}},
+                {"d", {0, 0, 4, 4, 4, 4, 4}},  {"e", {0, 0, 0, 0, 5, 5, 5}},         {"f", {0, 0, 0, 0, 0, 6, 7}}};
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        for (size_t k = 0; k < 7; k++) {
+            ip4 ip = nic_ip(s, k, want[i].nic);
+            cr_expect_eq(ip, want[i].at[k] ? IP4(10, 0, 1, 0) + want[i].at[k] : 0, "%s in state %zu: %x", want[i].nic, k, ip);
+        }
+    }
+    cr_assert(model_nic(scenario_state(s, 5), "c")->allocated);
+    cr_assert(!model_nic(scenario_state(s, 5), "e")->allocated);
+    char *text = printed(s);
+    cr_assert_null(strstr(text, "10.0.1.4"), "allocated addresses are not printed");
+    free(text);
+    scenario_free(s);
+}
+
+Test(scenario, endpoints_keep_their_members)
+{
+    struct scenario *s = parse(NET "services: [{name: acr, type: Microsoft.ContainerRegistry/registries, replicas: [eastus]}]\n"
+                                   "privateEndpoints:\n"
+                                   "  - {name: pe, subnet: hub/a, service: acr, groupIds: [registry],\n"
+                                   "     ipConfigurations: [{memberName: registry, privateIPAddress: 10.0.1.20}]}\n"
+                                   "timeline:\n"
+                                   "  - {at: 1s, update: services/acr, with: {replicas: [northeurope, eastus]}}\n"
+                                   "  - {at: 2s, update: services/acr, with: {replicas: []}}\n"
+                                   "  - {at: 3s, update: services/acr, with: {replicas: [eastus]}}\n"
+                                   "  - {at: 4s, remove: privateEndpoints/pe}\n"
+                                   "  - {at: 5s, add: networkInterfaces, with: {name: n, subnet: hub/a}}\n");
+    const size_t count[] = {3, 4, 2, 3};
+    for (size_t k = 0; k < 4; k++) {
+        const struct private_endpoint *pe = scenario_state(s, k)->privateEndpoints.at;
+        cr_assert_eq(pe->ipConfigurations.n, count[k], "state %zu", k);
+        cr_expect_eq(pe->ipConfigurations.at[0].privateIPAddress, IP4(10, 0, 1, 20));
+        cr_expect_not(pe->ipConfigurations.at[0].allocated);
+        cr_expect_str_eq(pe->ipConfigurations.at[1].memberName, "registry_data_westeurope");
+        cr_expect_eq(pe->ipConfigurations.at[1].privateIPAddress, IP4(10, 0, 1, 4), "state %zu", k);
+        cr_expect(pe->ipConfigurations.at[1].allocated);
+    }
+    cr_expect_eq(nic_ip(s, 5, "n"), IP4(10, 0, 1, 4), "freed with the endpoint");
+    scenario_free(s);
+}
+
+Test(scenario, findings_of_states_are_told_once)
+{
+    char *text = errors_of(NET "networkInterfaces: [{name: n, subnet: hub/zz}]\n"
+                               "timeline:\n"
+                               "  - {at: 1s, update: virtualNetworks/hub, with: {flowTimeoutInMinutes: 10}}\n"
+                               "  - {at: 2s, update: virtualNetworks/hub, with: {flowTimeoutInMinutes: 99}}\n"
+                               "  - {at: 3s, update: virtualNetworks/hub, with: {dnsServers: []}}\n");
+    cr_assert_str_eq(text, "t:6:39: error: unknown subnet 'hub/zz'; did you mean 'hub/a'?\n"
+                           "t:9:72: error: 'flowTimeoutInMinutes' takes a number from 4 to 30, not 99\n");
+    free(text);
+}
+
+/* -- the rest ---------------------------------------------------------------------------------------------------- */
+
+Test(scenario, printing_to_a_full_disk_fails)
+{
+    struct scenario *s = parse(NET);
+    FILE *f = fopen("/dev/full", "w");
+    cr_assert_not_null(f);
+    cr_assert_lt(scenario_print(s, f), 0);
+    fclose(f);
+    f = fopen("/dev/full", "w");
+    cr_assert_lt(schema_print_json(f), 0);
+    fclose(f);
+    scenario_free(s);
+}
+
+Test(scenario, odd_texts_survive_printing)
+{
+    struct scenario *s = parse("scenario: x\ndescription: \"\\ttab, 'quote', \\\"double\\\", back\\\\slash, \\u00e9\\u20ac\\U0001F600 \\x07 \\u2028\"\n"
+                               "tenant: 'true'\nsubscription: ' blank '\nresourceGroup: '# no comment: here'\n");
+    char *text = printed(s);
+    struct scenario *again = parse(text);
+    const struct model *m = scenario_state(s, 0), *n = scenario_state(again, 0);
+    cr_assert_str_eq(m->description, n->description);
+    cr_assert_str_eq(m->tenant, n->tenant);
+    cr_assert_str_eq(m->subscription, n->subscription);
+    cr_assert_str_eq(m->resourceGroup, n->resourceGroup);
+    cr_assert_not_null(strstr(text, "tenant: 'true'"), "%s", text);
+    free(text);
+    scenario_free(s);
+    scenario_free(again);
+}
+
+Test(scenario, includes_come_first_and_once)
+{
+    struct scenario *s = load("tests/golden/include/main.yaml");
+    const struct model *m = scenario_state(s, 0);
+    static const char *const names[] = {"shared", "left", "right", "own"};
+    cr_assert_eq(m->applicationSecurityGroups.n, 4);
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_str_eq(m->applicationSecurityGroups.at[i].name, names[i]);
+    cr_assert_str_eq(m->applicationSecurityGroups.at[0].at.file, "tests/golden/include/parts/../shared.yaml");
+    cr_assert_eq(m->links[LINK_INTERNET].latency, 3000000, "the file itself wins");
+    cr_assert_eq(m->links[LINK_GATEWAY].latency, 2000000, "then the last of those included");
+    cr_assert_eq(m->links[LINK_BACKBONE].latency, 1000000);
+    scenario_free(s);
 }

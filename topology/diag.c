@@ -70,7 +70,8 @@ static void grow(struct diag *d)
 }
 
 /* => whether the finding is new. Notes are kept as often as their findings, and dropped with them. */
-static bool add(struct diag *d, enum severity sev, struct origin at, const char *fmt, va_list ap)
+static bool __attribute__((format(printf, 4, 0)))
+add(struct diag *d, enum severity sev, struct origin at, const char *fmt, va_list ap)
 {
     size_t file_no;
     const char *text = arena_vprintf(d->arena, fmt, ap);

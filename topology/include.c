@@ -1,7 +1,7 @@
 /* include.c - see include.h.
  *
  * Included files are merged as trees, before anything is bound, so that a resource does not know which file it came from
- * except by its place. A file that is reached twice counts once; a file that includes itself, directly or not, is an
+ * except by its place; links are overlaid key by key. A file that is reached twice counts once; a file that includes itself, directly or not, is an
  * error. Files are the same if device and inode are. */
 #include "topology/include.h"
 
@@ -110,6 +110,18 @@ static struct node *joined(struct arena *a, const struct node *first, const stru
     return c;
 }
 
+/* => the map under, with what over says replaced and added, maps within alike. */
+static struct node *overlaid(struct arena *a, struct node *under, struct node *over)
+{
+    for (size_t i = 0; i < over->n; i++) {
+        struct node *v = over->item[i], *old = node_get(under, over->key[i]->text);
+        if (old && old->kind == NODE_MAP && v->kind == NODE_MAP)
+            v = overlaid(a, old, v);
+        under = node_with(a, under, over->key[i]->text, v);
+    }
+    return under;
+}
+
 static void unknown_key(struct loader *l, const struct node *key)
 {
     const char *near = table_suggest(&table_root, key->text, true);
@@ -142,11 +154,7 @@ static struct node *merge_key(struct loader *l, struct node *into, const struct 
     if (f->list && v->kind == NODE_SEQ && old->kind == NODE_SEQ)
         return node_with(l->a, into, key, joined(l->a, v, old));
     if (!f->list && !tags && v->kind == NODE_MAP && old->kind == NODE_MAP) {
-        for (size_t k = 0; k < v->n; k++) {
-            if (!node_get(old, v->key[k]->text))
-                old = node_with(l->a, old, v->key[k]->text, v->item[k]);
-        }
-        return node_with(l->a, into, key, old);
+        return node_with(l->a, into, key, overlaid(l->a, v, old));
     }
     if (!tags)
         diag_error(l->d, v->at, "'%s' must be a %s", key, f->list ? "list" : "map");

@@ -14,13 +14,21 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define WIDTH 118
 
 /* -- the canonical tree ---------------------------------------------------------------------------------- */
 
 static struct node *canonical_map(struct arena *a, const struct table *t, const struct node *map);
+
+/* => whether values of the kind are texts to every reader, whatever they look like. */
+static bool is_text(enum kind k)
+{
+    return k == K_TEXT || k == K_NAME || k == K_REF || k == K_TARGET || k == K_PORT_MATCH || k == K_ADDRESS || k == K_PAIRS;
+}
 
 static struct node *canonical_value(struct arena *a, const struct field *f, const struct node *v)
 {
@@ -29,10 +37,12 @@ static struct node *canonical_value(struct arena *a, const struct field *f, cons
         return canonical_map(a, f->sub, v);
     if (v->kind == NODE_SCALAR && !sub && f->kind != K_ANY) {
         struct node *s = node_scalar(a, v->at, bind_canonical(a, f, v->text));
-        s->quoted = true; /* whatever it says, it is a text: an empty one is not nothing */
+        s->quoted = is_text(f->kind);
         return s;
     }
     struct node *c = node_copy(a, v);
+    for (size_t i = 0; (f->kind == K_PAIRS || f->kind == K_COUNTS) && i < c->n; i++)
+        c->item[i]->quoted = f->kind == K_PAIRS;
     for (size_t i = 0; v->kind == NODE_SEQ && i < v->n; i++)
         c->item[i] = canonical_value(a, f, v->item[i]);
     return c;
@@ -110,6 +120,21 @@ static bool is_plain(const char *s)
     return true;
 }
 
+/* => whether some reader of YAML takes the plain text for a number, a truth value, a time or nothing. */
+static bool looks_typed(const char *s)
+{
+    static const char *const word[] = {"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil"};
+    char *end;
+    for (size_t i = 0; i < sizeof word / sizeof word[0]; i++) {
+        if (strcasecmp(s, word[i]) == 0)
+            return true;
+    }
+    (void)strtod(s, &end);
+    size_t digits = strspn(s, "0123456789");
+    return (end > s && !*end) || (digits && !s[strspn(s, "0123456789:_.")] && strpbrk(s, ":_")) ||
+           (digits == 4 && s[4] == '-' && strchr(s + 5, '-') && !s[strspn(s, "0123456789-:.TtZz ")]) || strncasecmp(s, "0o", 2) == 0;
+}
+
 static const char *escaped(struct arena *a, const char *text)
 {
     size_t room = strlen(text) * 10 + 3; /* \U and eight digits for a byte at most */
@@ -132,7 +157,7 @@ static const char *scalar_text(struct arena *a, const struct node *n)
 {
     if (!n->quoted && node_is_null(n))
         return "null";
-    if (is_plain(n->text))
+    if (is_plain(n->text) && !(n->quoted && looks_typed(n->text)))
         return n->text;
     for (const unsigned char *p = (const unsigned char *)n->text; *p;) {
         if (needs_escape(next_char(&p)))
