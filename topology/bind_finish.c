@@ -258,6 +258,30 @@ void finish_zone(struct bind *b, void *obj, const struct node *map)
     z->zoneName = n && s[n - 1] == '.' ? arena_strndup(b->a, s, n - 1) : s;
 }
 
+void finish_record(struct bind *b, void *obj, const struct node *map)
+{
+    static const char kind[] = "record";
+    struct dns_record_spec *r = obj;
+    const char *zone = b->frame->up->path;
+    bool is_new;
+    ip4 ip;
+    if (b->frame->failed)
+        return;
+    const char *key = arena_printf(b->a, "%s/%s/%d", zone ? zone : "", r->name, (int)r->type);
+    const struct reg *e = registry_add(b->m->names, kind, key, r, map->at, &is_new);
+    if (!is_new) {
+        bind_fail(b, place_of(map, "name"), "duplicate record '%s' of one type: list all values in one", r->name);
+        diag_note(b->d, e->at, "it is here already");
+    }
+    const struct node *values = node_get(map, "values");
+    for (size_t i = 0; r->type == RECORD_A && i < r->values.n; i++) {
+        if (ip4_parse(r->values.at[i], &ip))
+            bind_fail(b, values->item[i]->at, "'%s' of record '%s' is not an IPv4 address", r->values.at[i], r->name);
+    }
+    if (r->type == RECORD_CNAME && r->values.n > 1)
+        bind_fail(b, values->at, "record '%s': a CNAME has one value", r->name);
+}
+
 void finish_gateway(struct bind *b, void *obj, const struct node *map)
 {
     struct gateway *g = obj;

@@ -97,7 +97,7 @@ static const struct field record_rows[] = {
     F(dns_record_spec, values, K_TEXT, .list = true, .required = true, .doc = "Its data, one text per record."),
 };
 const struct table table_record = {.what = "record", ROWS(record_rows), .size = sizeof(struct dns_record_spec),
-                                   .resource = true, .repeats = true, .identity = "name"};
+                                   .resource = true, .repeats = true, .identity = "name", .finish = finish_record};
 static const struct field zone_rows[] = {
     NAME(private_zone),
     PLACEMENT(private_zone),
