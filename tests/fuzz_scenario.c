@@ -1,4 +1,5 @@
-/* fuzz_scenario.c - the scenario loader on any text: it loads or says why not, and what loads prints and loads again. */
+/* fuzz_scenario.c - the scenario loader on any text: it loads or says why not, and what loads prints and
+ * loads again. */
 #include "dataplane/arena.h"
 #include "topology/scenario.h"
 

@@ -1,7 +1,8 @@
-/* test_loader.c - what the loader accepts and refuses: units, words, defaults, every kind of error with its exact text.
+/* test_loader.c - what the loader accepts and refuses: units, words, defaults, every kind of error with its
+ * exact text.
  *
- * Error goldens: tests/golden/errors/NAME.yaml must print NAME.txt. VNETSIM_GOLDEN=NAME renews one on purpose, and
- * VNETSIM_GOLDEN=schema the schema for editors. */
+ * Error goldens: tests/golden/errors/NAME.yaml must print NAME.txt. VNETSIM_GOLDEN=NAME renews one on
+ * purpose, and VNETSIM_GOLDEN=schema the schema for editors. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <glob.h>
@@ -52,7 +53,8 @@ static void equals_golden(const char *path, const char *name, const char *text, 
     free(want);
 }
 
-/* -- error goldens ----------------------------------------------------------------------------------------- */
+/* -- error goldens -----------------------------------------------------------------------------------------
+ */
 
 static void check_errors(const char *path)
 {
@@ -95,7 +97,8 @@ Test(loader, a_missing_file_is_an_error_with_its_name)
     arena_free(a);
 }
 
-/* -- the schema -------------------------------------------------------------------------------------------- */
+/* -- the schema --------------------------------------------------------------------------------------------
+ */
 
 Test(loader, json_schema_is_current)
 {
@@ -113,12 +116,14 @@ static void check_row(void *arg, const char *path, const struct table *t, const 
     struct arena *a = arena_new("row");
     size_t *rows = arg, n = strlen(f->doc);
     ++*rows;
-    cr_expect(n > 5 && f->doc[n - 1] == '.' && !strchr(f->doc, '\n'), "%s: '%s' is not a sentence", path, f->doc);
+    cr_expect(n > 5 && f->doc[n - 1] == '.' && !strchr(f->doc, '\n'), "%s: '%s' is not a sentence", path,
+              f->doc);
     cr_expect_eq(table_field(t, f->key), f, "%s: the key is there twice", path);
     cr_expect(!f->required || !f->def, "%s: a required key has no default", path);
     cr_expect(f->kind != K_WORD || f->words, "%s: no words", path);
     cr_expect(f->kind != K_REF || f->target, "%s: no target", path);
-    cr_expect(!f->def || strcmp(bind_canonical(a, f, f->def), f->def) == 0, "%s: default '%s' is not canonical", path, f->def);
+    cr_expect(!f->def || strcmp(bind_canonical(a, f, f->def), f->def) == 0,
+              "%s: default '%s' is not canonical", path, f->def);
     arena_free(a);
 }
 
@@ -129,7 +134,8 @@ Test(loader, every_row_is_whole)
     cr_assert_gt(rows, 250);
 }
 
-/* -- units ------------------------------------------------------------------------------------------------- */
+/* -- units -------------------------------------------------------------------------------------------------
+ */
 
 Test(loader, durations)
 {
@@ -270,7 +276,8 @@ Test(loader, quantities_read_back)
     }
 }
 
-/* -- damage ------------------------------------------------------------------------------------------------ */
+/* -- damage ------------------------------------------------------------------------------------------------
+ */
 
 struct text {
     char s[65536];
@@ -301,10 +308,11 @@ static void pick(struct rng *r, const struct text *t, bool line, size_t *at, siz
 
 static void damage(struct rng *r, struct text *t)
 {
-    static const char *const word[] = {"",      "null", "[]",   "{}",    "'*'",  "*",     "10.0.0.0/8", "10.0.1.4", "Allow", "-1",
-                                       "hub",   "0",    "true", "99999", "a/b",  "&x",    "*x",         "{a: b}",   "[[]]",  "'",
-                                       "\"",    "#",    "\t",   "\xff",  "~",    "1s",    "pcap",       "|",        "!x",    "?",
-                                       "hub/a", "None", "- ",   ": ",    "2021", "1KiB",  "@",          "tcp/80",   "..",    "- -"};
+    static const char *const word[] = {
+        "",      "null", "[]",   "{}",    "'*'",  "*",    "10.0.0.0/8", "10.0.1.4", "Allow", "-1",
+        "hub",   "0",    "true", "99999", "a/b",  "&x",   "*x",         "{a: b}",   "[[]]",  "'",
+        "\"",    "#",    "\t",   "\xff",  "~",    "1s",   "pcap",       "|",        "!x",    "?",
+        "hub/a", "None", "- ",   ": ",    "2021", "1KiB", "@",          "tcp/80",   "..",    "- -"};
     struct text was = *t;
     size_t at, len, other, more;
     bool line = rng_below(r, 2);

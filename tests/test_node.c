@@ -68,7 +68,8 @@ Test(node, columns_count_characters)
 
 Test(node, json_is_yaml)
 {
-    const struct node *n = parse("{\"a\": [1, 2.5, true, null, \"x\\u0041\\n\\/\"],\n\t\"b\": {\"c\":{}, \"d\":[]}}");
+    const struct node *n =
+        parse("{\"a\": [1, 2.5, true, null, \"x\\u0041\\n\\/\"],\n\t\"b\": {\"c\":{}, \"d\":[]}}");
     cr_assert_not_null(n, "tabs are allowed inside brackets");
     const struct node *l = node_get(n, "a");
     cr_assert_eq(l->n, 5);
@@ -99,7 +100,8 @@ static void refused(const char *text, const char *message)
     size_t before = d->n;
     parse(text);
     cr_assert_gt(d->n, before, "accepted: %s", text);
-    cr_assert_not_null(strstr(d->at[before].text, message), "'%s' says '%s', not '%s'", text, d->at[before].text, message);
+    cr_assert_not_null(strstr(d->at[before].text, message), "'%s' says '%s', not '%s'", text,
+                       d->at[before].text, message);
 }
 
 Test(node, refusals)
@@ -111,7 +113,9 @@ Test(node, refusals)
     refused("a: %b\n", "'%' must be quoted");
     refused("a: !!binary b\n", "unknown tag");
     refused("a: b\n---\nc: d\n", "second document");
-    refused("\xff\xfe" "a\0", "not UTF-8");
+    refused("\xff\xfe"
+            "a\0",
+            "not UTF-8");
     refused("a: \xc0\x80\n", "not UTF-8");
     refused("a: \xed\xa0\x80\n", "not UTF-8");
     refused("a: \xf5\x80\x80\x80\n", "not UTF-8");
@@ -127,8 +131,8 @@ Test(node, a_shared_list_is_weighed_each_time)
     char text[1024];
     size_t n = (size_t)sprintf(text, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for (int i = 1; i < 8; i++)
-        n += (size_t)sprintf(text + n, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1, i - 1,
-                             i - 1, i - 1, i - 1, i - 1, i - 1);
+        n += (size_t)sprintf(text + n, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i,
+                             i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
     refused(text, "too large");
 }
 
@@ -150,7 +154,8 @@ Test(node, edits_leave_the_original)
     cr_assert_str_eq(node_get(c, "b")->text, "2");
 }
 
-/* -- findings ---------------------------------------------------------------------------------------------- */
+/* -- findings ----------------------------------------------------------------------------------------------
+ */
 
 static char *printed(void)
 {

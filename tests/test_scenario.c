@@ -1,5 +1,5 @@
-/* test_scenario.c - scenarios: what their models hold, states over time, addresses that stay, includes, and the printed
- * form, which must load to the same models. */
+/* test_scenario.c - scenarios: what their models hold, states over time, addresses that stay, includes, and
+ * the printed form, which must load to the same models. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <glob.h>
@@ -52,7 +52,8 @@ static char *errors_of(const char *text)
     return out;
 }
 
-/* -- a model as text, by the tables: what to compare ----------------------------------------------------------- */
+/* -- a model as text, by the tables: what to compare
+ * ----------------------------------------------------------- */
 
 struct list {
     const char *at;
@@ -71,7 +72,8 @@ static void dump_value(FILE *f, const struct field *x, const char *at, size_t si
         if (at && x->target->resource)
             memcpy(&text, at, sizeof text);
         fprintf(f, "%s\n", at ? text : "none");
-    } else if (x->kind == K_TEXT || x->kind == K_NAME || x->kind == K_REGION || (x->kind == K_WORD && size == sizeof text)) {
+    } else if (x->kind == K_TEXT || x->kind == K_NAME || x->kind == K_REGION ||
+               (x->kind == K_WORD && size == sizeof text)) {
         memcpy(&text, at, sizeof text);
         fprintf(f, "%s\n", text ? text : "none");
     } else if (x->kind == K_ADDRESS) {
@@ -151,8 +153,8 @@ static char *printed(const struct scenario *s)
     return out;
 }
 
-/* What is printed loads to the same models in every state, and prints the same. dir: where the original is, for the
- * files that it names. */
+/* What is printed loads to the same models in every state, and prints the same. dir: where the original is,
+ * for the files that it names. */
 static void goes_round(const char *path)
 {
     struct scenario *s = load(path);
@@ -191,7 +193,8 @@ Test(scenario, shipped_ones_load_without_findings_and_go_round, .timeout = 60)
     globfree(&g);
 }
 
-/* -- every key ------------------------------------------------------------------------------------------------- */
+/* -- every key
+ * ------------------------------------------------------------------------------------------------- */
 
 /* => whether the path of schema_walk occurs in the tree: "a[].b.c". */
 static bool occurs(const struct node *n, const char *path)
@@ -209,7 +212,8 @@ static bool occurs(const struct node *n, const char *path)
     size_t len = strcspn(path, ".[");
     for (size_t i = 0; n->kind == NODE_MAP && i < n->n; i++) {
         const char *rest = path + len + (path[len] == '[' ? 2 : 0);
-        if (strlen(n->key[i]->text) == len && strncmp(n->key[i]->text, path, len) == 0 && occurs(n->item[i], rest))
+        if (strlen(n->key[i]->text) == len && strncmp(n->key[i]->text, path, len) == 0 &&
+            occurs(n->item[i], rest))
             return true;
     }
     return false;
@@ -219,9 +223,10 @@ static void key_occurs(void *arg, const char *path, const struct table *t, const
 {
     const struct node *root = arg;
     (void)t;
-    const char *chain = strstr(path, ".chain[]."), *link = strncmp(path, "links.", 6) == 0 ? strrchr(path, '.') : NULL;
-    if (f->synonym || (chain && strncmp(path, "expect", 6) == 0) || (link && strchr(path + 6, '.') &&
-                                                                     strncmp(path + 6, "intraVnet", 9) != 0))
+    const char *chain = strstr(path, ".chain[]."),
+               *link = strncmp(path, "links.", 6) == 0 ? strrchr(path, '.') : NULL;
+    if (f->synonym || (chain && strncmp(path, "expect", 6) == 0) ||
+        (link && strchr(path + 6, '.') && strncmp(path + 6, "intraVnet", 9) != 0))
         return; /* shared rows are looked at once; synonyms are gone by then */
     if (strstr(path, ".location") || strstr(path, ".subscription") || strstr(path, ".resourceGroup") ||
         strstr(path, ".tenant") || strncmp(path, "expect[].noRoute", 16) == 0)
@@ -246,7 +251,8 @@ Test(scenario, every_key_means_what_it_says)
     cr_assert_eq(m->start_unix_ns, 1770091506500000000);
     cr_assert_eq(m->duration, 90000000000);
     cr_assert_str_eq(m->location, "westeurope");
-    cr_assert(m->switches.seVsUdrObserved && m->switches.privateEndpointReturnLastHop && m->switches.noneRoutesObserved);
+    cr_assert(m->switches.seVsUdrObserved && m->switches.privateEndpointReturnLastHop &&
+              m->switches.noneRoutesObserved);
     cr_assert(!m->switches.privateEndpointPolicies2021 && !m->switches.virtualNetworkTagIncludesUdr &&
               !m->switches.ruleChangeKeepsFlows);
     const struct subnet *c = model_subnet(m, "HUB/Clients");
@@ -277,7 +283,8 @@ Test(scenario, every_key_means_what_it_says)
     cr_assert_eq(r[0].destination.at[0].kind, MATCH_TAG);
     cr_assert(r[0].protocol == 6 && r[1].protocol == 0 && r[2].protocol == 17);
     cr_assert(r[1].sourcePorts.n == 2 && r[1].sourcePorts.at[0].last == 1023 && r[1].source.n == 2);
-    cr_assert(r[2].source.n == 0 && r[2].sourceApplicationSecurityGroups.n == 1 && r[2].sourcePorts.at[0].last == 65535);
+    cr_assert(r[2].source.n == 0 && r[2].sourceApplicationSecurityGroups.n == 1 &&
+              r[2].sourcePorts.at[0].last == 65535);
     const struct private_endpoint *pe = &m->privateEndpoints.at[1];
     cr_assert(pe->byAlias && pe->pls == &m->privateLinkServices.at[0] && !pe->service);
     cr_assert_eq(pe->status, PE_APPROVED, "its subscription is auto-approved");
@@ -295,29 +302,33 @@ Test(scenario, every_key_means_what_it_says)
     cr_assert_str_eq(f[1].name, "hq/laptop-to-10.0.1.4");
     cr_assert_not_null(node_get(f[1].expect.node, "resolvedTo"), "the synonym was renamed");
     const struct expectation *e = m->expect.at;
-    cr_assert(e[0].has_route && !e[0].no_route && e[0].route.has_prefix && e[0].route.has_type && e[0].route.has_ip);
+    cr_assert(e[0].has_route && !e[0].no_route && e[0].route.has_prefix && e[0].route.has_type &&
+              e[0].route.has_ip);
     cr_assert_str_eq(e[0].route.state, "Active");
     cr_assert(e[1].no_route && !e[1].has_route && e[1].route.has_ip && !e[1].route.has_type);
-    cr_assert(e[2].has_resolved && e[2].chain.n == 1 && e[2].chain.at[0].ttl == UINT32_MAX && !e[2].chain.at[0].name);
+    cr_assert(e[2].has_resolved && e[2].chain.n == 1 && e[2].chain.at[0].ttl == UINT32_MAX &&
+              !e[2].chain.at[0].name);
     cr_assert(e[3].has_resolved && e[3].resolvedTo.n == 0);
     scenario_free(s);
 }
 
-/* -- readings -------------------------------------------------------------------------------------------------- */
+/* -- readings
+ * -------------------------------------------------------------------------------------------------- */
 
-#define NET                                                                                                    \
-    "scenario: x\nlocation: westeurope\n"                                                                      \
-    "virtualNetworks:\n"                                                                                       \
-    "  - {name: hub, location: northeurope, addressPrefixes: [10.0.0.0/16],\n"                                 \
+#define NET                                                                                                  \
+    "scenario: x\nlocation: westeurope\n"                                                                    \
+    "virtualNetworks:\n"                                                                                     \
+    "  - {name: hub, location: northeurope, addressPrefixes: [10.0.0.0/16],\n"                               \
     "     subnets: [{name: a, addressPrefix: 10.0.1.0/24}, {name: b, addressPrefix: 10.0.2.0/24}]}\n"
 
 Test(scenario, texts_compare_without_case_quoted_or_not)
 {
-    struct scenario *s = parse(NET "networkInterfaces:\n"
-                                   "  - {name: 'N1', subnet: HUB/A, mtu: '1400', enableIPForwarding: 'TRUE', powerState: Running}\n"
-                                   "routeTables: [{name: t, routes: [{name: r, addressPrefix: 10.0.0.0/8, nextHopType: none}]}]\n"
-                                   "switches: {privateEndpointPolicies: '2021', ruleChangeKeepsFlows: False}\n"
-                                   "flows: [{from: n1, to: 10.0.2.4, destinationPort: '80', protocol: TCP}]\n");
+    struct scenario *s = parse(
+        NET "networkInterfaces:\n"
+            "  - {name: 'N1', subnet: HUB/A, mtu: '1400', enableIPForwarding: 'TRUE', powerState: Running}\n"
+            "routeTables: [{name: t, routes: [{name: r, addressPrefix: 10.0.0.0/8, nextHopType: none}]}]\n"
+            "switches: {privateEndpointPolicies: '2021', ruleChangeKeepsFlows: False}\n"
+            "flows: [{from: n1, to: 10.0.2.4, destinationPort: '80', protocol: TCP}]\n");
     const struct model *m = scenario_state(s, 0);
     const struct nic *n = model_nic(m, "n1");
     cr_assert(n->mtu == 1400 && n->enableIPForwarding && n->powerState == POWER_RUNNING);
@@ -341,7 +352,8 @@ Test(scenario, nothing_given_takes_defaults)
     cr_assert_eq(m->start_unix_ns, 1767225600000000000);
     cr_assert_eq(m->duration, TIME_NONE);
     cr_assert_str_eq(m->location, "westeurope");
-    cr_assert(m->switches.virtualNetworkTagIncludesUdr && m->switches.ruleChangeKeepsFlows && !m->switches.seVsUdrObserved);
+    cr_assert(m->switches.virtualNetworkTagIncludesUdr && m->switches.ruleChangeKeepsFlows &&
+              !m->switches.seVsUdrObserved);
     const int64_t latency[] = {50000, 100000, 20000000, 500000, 10000000, 5000000, 200000};
     for (size_t i = 0; i < LINK_CLASS_COUNT; i++) {
         cr_assert_eq(m->links[i].latency, latency[i], "%zu", i);
@@ -353,14 +365,16 @@ Test(scenario, nothing_given_takes_defaults)
 
 Test(scenario, bare_names_while_unique)
 {
-    struct scenario *s = parse(NET "networkInterfaces:\n"
-                                   "  - {name: first, virtualMachine: vm, subnet: hub/a}\n"
-                                   "  - {name: second, virtualMachine: VM, subnet: hub/a}\n"
-                                   "  - {name: third, virtualMachine: laptop, subnet: hub/a}\n"
-                                   "  - {name: pc, virtualMachine: other, subnet: hub/a}\n"
-                                   "onPremisesNetworks:\n"
-                                   "  - {name: hq, addressPrefixes: [192.168.0.0/16], hosts: [{name: laptop, ipAddress: 192.168.0.4},\n"
-                                   "     {name: printer, ipAddress: 192.168.0.5}, {name: pc, ipAddress: 192.168.0.6}]}\n");
+    struct scenario *s = parse(
+        NET
+        "networkInterfaces:\n"
+        "  - {name: first, virtualMachine: vm, subnet: hub/a}\n"
+        "  - {name: second, virtualMachine: VM, subnet: hub/a}\n"
+        "  - {name: third, virtualMachine: laptop, subnet: hub/a}\n"
+        "  - {name: pc, virtualMachine: other, subnet: hub/a}\n"
+        "onPremisesNetworks:\n"
+        "  - {name: hq, addressPrefixes: [192.168.0.0/16], hosts: [{name: laptop, ipAddress: 192.168.0.4},\n"
+        "     {name: printer, ipAddress: 192.168.0.5}, {name: pc, ipAddress: 192.168.0.6}]}\n");
     const struct model *m = scenario_state(s, 0);
     cr_assert_eq(model_find(m, "vm").p, model_nic(m, "first"), "a machine is its first interface");
     cr_assert_eq(model_find(m, "printer").kind, THING_ONPREM_HOST);
@@ -378,24 +392,26 @@ Test(scenario, bare_names_while_unique)
 Test(scenario, approval_by_the_rules)
 {
     struct scenario *s = parse(
-        NET "services:\n"
-            "  - {name: mine, type: Microsoft.Storage/storageAccounts}\n"
-            "  - {name: theirs, type: Microsoft.Storage/storageAccounts, subscription: sub-z}\n"
-            "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: hub/b}]}]\n"
-            "privateLinkServices:\n"
-            "  - {name: closed, loadBalancerFrontend: lb/fe, subnet: hub/b, alias: a.b.c}\n"
-            "  - {name: open, loadBalancerFrontend: lb/fe, subnet: hub/b, alias: d.e.f, autoApproval: [SUB-A]}\n"
-            "privateEndpoints:\n"
-            "  - {name: e0, subnet: hub/a, service: mine, groupIds: [blob]}\n"
-            "  - {name: e1, subnet: hub/a, service: mine, groupIds: [blob], manualRequest: true}\n"
-            "  - {name: e2, subnet: hub/a, service: theirs, groupIds: [blob]}\n"
-            "  - {name: e3, subnet: hub/a, service: closed}\n"
-            "  - {name: e4, subnet: hub/a, service: a.b.c}\n"
-            "  - {name: e5, subnet: hub/a, service: D.E.F}\n"
-            "  - {name: e6, subnet: hub/a, service: open, subscription: sub-y}\n"
-            "  - {name: e7, subnet: hub/a, service: theirs, groupIds: [blob], status: rejected}\n");
+        NET
+        "services:\n"
+        "  - {name: mine, type: Microsoft.Storage/storageAccounts}\n"
+        "  - {name: theirs, type: Microsoft.Storage/storageAccounts, subscription: sub-z}\n"
+        "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: hub/b}]}]\n"
+        "privateLinkServices:\n"
+        "  - {name: closed, loadBalancerFrontend: lb/fe, subnet: hub/b, alias: a.b.c}\n"
+        "  - {name: open, loadBalancerFrontend: lb/fe, subnet: hub/b, alias: d.e.f, autoApproval: [SUB-A]}\n"
+        "privateEndpoints:\n"
+        "  - {name: e0, subnet: hub/a, service: mine, groupIds: [blob]}\n"
+        "  - {name: e1, subnet: hub/a, service: mine, groupIds: [blob], manualRequest: true}\n"
+        "  - {name: e2, subnet: hub/a, service: theirs, groupIds: [blob]}\n"
+        "  - {name: e3, subnet: hub/a, service: closed}\n"
+        "  - {name: e4, subnet: hub/a, service: a.b.c}\n"
+        "  - {name: e5, subnet: hub/a, service: D.E.F}\n"
+        "  - {name: e6, subnet: hub/a, service: open, subscription: sub-y}\n"
+        "  - {name: e7, subnet: hub/a, service: theirs, groupIds: [blob], status: rejected}\n");
     const struct model *m = scenario_state(s, 0);
-    const enum pe_status want[] = {PE_APPROVED, PE_PENDING, PE_PENDING, PE_APPROVED, PE_PENDING, PE_APPROVED, PE_PENDING, PE_REJECTED};
+    const enum pe_status want[] = {PE_APPROVED, PE_PENDING,  PE_PENDING, PE_APPROVED,
+                                   PE_PENDING,  PE_APPROVED, PE_PENDING, PE_REJECTED};
     for (size_t i = 0; i < m->privateEndpoints.n; i++)
         cr_expect_eq(m->privateEndpoints.at[i].status, want[i], "e%zu", i);
     for (size_t i = 1; i < m->privateEndpoints.n; i++)
@@ -405,15 +421,16 @@ Test(scenario, approval_by_the_rules)
 
 Test(scenario, an_alias_that_is_not_given_is_derived_and_usable)
 {
-#define ALIAS                                                                                                  \
-    NET "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: hub/b}]}]\n"                 \
+#define ALIAS                                                                                                \
+    NET "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: hub/b}]}]\n"               \
         "privateLinkServices: [{name: pls, loadBalancerFrontend: lb/fe, subnet: hub/b}]\n"
     struct scenario *s = parse(ALIAS);
     const struct pls *p = scenario_state(s, 0)->privateLinkServices.at;
     char text[1024];
     cr_assert_eq(strncmp(p->alias, "pls.", 4), 0);
     cr_assert_not_null(strstr(p->alias, ".northeurope.azure.privatelinkservice"), "%s", p->alias);
-    snprintf(text, sizeof text, ALIAS "privateEndpoints: [{name: e, subnet: hub/a, service: %s}]\n", p->alias);
+    snprintf(text, sizeof text, ALIAS "privateEndpoints: [{name: e, subnet: hub/a, service: %s}]\n",
+             p->alias);
     scenario_free(s);
     s = parse(text);
     cr_assert(scenario_state(s, 0)->privateEndpoints.at[0].byAlias);
@@ -422,9 +439,10 @@ Test(scenario, an_alias_that_is_not_given_is_derived_and_usable)
 
 Test(scenario, flows_without_names_get_different_ones)
 {
-    struct scenario *s = parse(NET "networkInterfaces: [{name: n, subnet: hub/a}]\n"
-                                   "flows: [{from: n, to: m.org}, {from: n, to: m.org}, {name: n-to-m.org-2, from: n, to: z.org},\n"
-                                   "        {from: n, to: m.org, protocol: udp, destinationPort: 53}]\n");
+    struct scenario *s = parse(
+        NET "networkInterfaces: [{name: n, subnet: hub/a}]\n"
+            "flows: [{from: n, to: m.org}, {from: n, to: m.org}, {name: n-to-m.org-2, from: n, to: z.org},\n"
+            "        {from: n, to: m.org, protocol: udp, destinationPort: 53}]\n");
     const struct flow *f = scenario_state(s, 0)->flows.at;
     cr_assert_str_eq(f[0].name, "n-to-m.org");
     cr_assert_str_eq(f[1].name, "n-to-m.org-3");
@@ -435,18 +453,20 @@ Test(scenario, flows_without_names_get_different_ones)
     scenario_free(s);
 }
 
-/* -- time -------------------------------------------------------------------------------------------------------- */
+/* -- time
+ * -------------------------------------------------------------------------------------------------------- */
 
 Test(scenario, changes_happen_in_order)
 {
-    struct scenario *s = parse(NET "networkInterfaces: [{name: n, subnet: hub/a, privateIPAddress: 10.0.1.9}]\n"
-                                   "timeline:\n"
-                                   "  - {at: 2s, update: networkInterfaces/N, with: {mtu: 1400}}\n"
-                                   "  - {at: 1s, update: networkInterfaces/n, with: {mtu: 1300, listens: [tcp/80]}}\n"
-                                   "  - {at: 2s, update: networkInterfaces/n, with: {mtu: 1200, listens: null}}\n"
-                                   "  - {at: 3s, update: links/internet, with: {latency: 1s}}\n"
-                                   "  - {at: 3s, update: links, with: {gateway: {latency: 2s}}}\n"
-                                   "  - {at: 4s, remove: links/internet}\n");
+    struct scenario *s =
+        parse(NET "networkInterfaces: [{name: n, subnet: hub/a, privateIPAddress: 10.0.1.9}]\n"
+                  "timeline:\n"
+                  "  - {at: 2s, update: networkInterfaces/N, with: {mtu: 1400}}\n"
+                  "  - {at: 1s, update: networkInterfaces/n, with: {mtu: 1300, listens: [tcp/80]}}\n"
+                  "  - {at: 2s, update: networkInterfaces/n, with: {mtu: 1200, listens: null}}\n"
+                  "  - {at: 3s, update: links/internet, with: {latency: 1s}}\n"
+                  "  - {at: 3s, update: links, with: {gateway: {latency: 2s}}}\n"
+                  "  - {at: 4s, remove: links/internet}\n");
     const struct change *c;
     cr_assert_eq(scenario_changes(s, &c), 6);
     cr_assert(c[0].at == 1000000000 && c[1].at == 2000000000 && c[2].at == 2000000000);
@@ -471,27 +491,32 @@ Test(scenario, changes_happen_in_order)
 
 Test(scenario, lists_are_added_to_and_taken_from)
 {
-    struct scenario *s = parse(NET "timeline:\n"
-                                   "  - {at: 1s, add: networkInterfaces, with: {name: n, subnet: hub/a}}\n"
-                                   "  - {at: 2s, add: virtualNetworks/hub/subnets, with: [{name: c, addressPrefix: 10.0.3.0/24},\n"
-                                   "     {name: d, addressPrefix: 10.0.4.0/24}]}\n"
-                                   "  - {at: 3s, add: virtualNetworks/hub/dnsServers, with: 10.0.1.9}\n"
-                                   "  - {at: 4s, add: virtualNetworks/hub/addressPrefixes, with: [10.1.0.0/16]}\n"
-                                   "  - {at: 5s, remove: virtualNetworks/hub/addressPrefixes/10.1.0.0/16}\n"
-                                   "  - {at: 6s, remove: virtualNetworks/hub/subnets/C}\n"
-                                   "  - {at: 7s, add: virtualNetworks, with: {name: far, addressPrefixes: [10.9.0.0/16],\n"
-                                   "     virtualNetworkPeerings: [{remoteVirtualNetwork: hub}]}}\n"
-                                   "  - {at: 7s, add: virtualNetworks/hub/virtualNetworkPeerings, with: {remoteVirtualNetwork: far}}\n"
-                                   "  - {at: 8s, update: virtualNetworks/hub/virtualNetworkPeerings/far, with: {allowForwardedTraffic: true}}\n"
-                                   "  - {at: 9s, remove: virtualNetworks/hub/virtualNetworkPeerings/far}\n"
-                                   "  - {at: 10s, remove: networkInterfaces/n}\n");
+    struct scenario *s = parse(
+        NET
+        "timeline:\n"
+        "  - {at: 1s, add: networkInterfaces, with: {name: n, subnet: hub/a}}\n"
+        "  - {at: 2s, add: virtualNetworks/hub/subnets, with: [{name: c, addressPrefix: 10.0.3.0/24},\n"
+        "     {name: d, addressPrefix: 10.0.4.0/24}]}\n"
+        "  - {at: 3s, add: virtualNetworks/hub/dnsServers, with: 10.0.1.9}\n"
+        "  - {at: 4s, add: virtualNetworks/hub/addressPrefixes, with: [10.1.0.0/16]}\n"
+        "  - {at: 5s, remove: virtualNetworks/hub/addressPrefixes/10.1.0.0/16}\n"
+        "  - {at: 6s, remove: virtualNetworks/hub/subnets/C}\n"
+        "  - {at: 7s, add: virtualNetworks, with: {name: far, addressPrefixes: [10.9.0.0/16],\n"
+        "     virtualNetworkPeerings: [{remoteVirtualNetwork: hub}]}}\n"
+        "  - {at: 7s, add: virtualNetworks/hub/virtualNetworkPeerings, with: {remoteVirtualNetwork: far}}\n"
+        "  - {at: 8s, update: virtualNetworks/hub/virtualNetworkPeerings/far, with: {allowForwardedTraffic: "
+        "true}}\n"
+        "  - {at: 9s, remove: virtualNetworks/hub/virtualNetworkPeerings/far}\n"
+        "  - {at: 10s, remove: networkInterfaces/n}\n");
     const struct model *m[12];
     for (size_t k = 0; k < 12; k++)
         m[k] = scenario_state(s, k);
-    cr_assert(m[0]->networkInterfaces.n == 0 && m[1]->networkInterfaces.n == 1 && m[11]->networkInterfaces.n == 0);
+    cr_assert(m[0]->networkInterfaces.n == 0 && m[1]->networkInterfaces.n == 1 &&
+              m[11]->networkInterfaces.n == 0);
     cr_assert(m[1]->virtualNetworks.at[0].subnets.n == 2 && m[2]->virtualNetworks.at[0].subnets.n == 4);
     cr_assert_eq(m[3]->virtualNetworks.at[0].dnsServers.at[0], IP4(10, 0, 1, 9));
-    cr_assert(m[4]->virtualNetworks.at[0].addressPrefixes.n == 2 && m[5]->virtualNetworks.at[0].addressPrefixes.n == 1);
+    cr_assert(m[4]->virtualNetworks.at[0].addressPrefixes.n == 2 &&
+              m[5]->virtualNetworks.at[0].addressPrefixes.n == 1);
     cr_assert(model_subnet(m[5], "hub/c") && !model_subnet(m[6], "hub/c") && model_subnet(m[6], "hub/d"));
     cr_assert_null(m[7]->virtualNetworks.at[1].virtualNetworkPeerings.at[0].reverse, "one side only");
     cr_assert_not_null(m[8]->virtualNetworks.at[1].virtualNetworkPeerings.at[0].reverse);
@@ -502,17 +527,19 @@ Test(scenario, lists_are_added_to_and_taken_from)
 
 Test(scenario, owners_act_and_are_refused)
 {
-    struct scenario *s = parse(NET "services: [{name: st, type: Microsoft.Storage/storageAccounts, subscription: other}]\n"
-                                   "privateEndpoints: [{name: pe, subnet: hub/a, service: st, groupIds: [blob]}]\n"
-                                   "timeline:\n"
-                                   "  - {at: 1s, approve: PE}\n  - {at: 2s, approve: pe}\n  - {at: 3s, reject: pe}\n"
-                                   "  - {at: 4s, reject: pe}\n  - {at: 5s, approve: pe}\n  - {at: 6s, disconnect: pe}\n"
-                                   "  - {at: 7s, approve: pe}\n  - {at: 8s, disconnect: pe}\n  - {at: 9s, reject: pe}\n");
+    struct scenario *s =
+        parse(NET "services: [{name: st, type: Microsoft.Storage/storageAccounts, subscription: other}]\n"
+                  "privateEndpoints: [{name: pe, subnet: hub/a, service: st, groupIds: [blob]}]\n"
+                  "timeline:\n"
+                  "  - {at: 1s, approve: PE}\n  - {at: 2s, approve: pe}\n  - {at: 3s, reject: pe}\n"
+                  "  - {at: 4s, reject: pe}\n  - {at: 5s, approve: pe}\n  - {at: 6s, disconnect: pe}\n"
+                  "  - {at: 7s, approve: pe}\n  - {at: 8s, disconnect: pe}\n  - {at: 9s, reject: pe}\n");
     static const struct {
         enum pe_status status;
         bool refused;
-    } want[] = {{PE_PENDING, false},     {PE_APPROVED, false},    {PE_APPROVED, true}, {PE_REJECTED, false}, {PE_REJECTED, true},
-                {PE_REJECTED, true},     {PE_DISCONNECTED, false}, {PE_DISCONNECTED, true}, {PE_DISCONNECTED, true},
+    } want[] = {{PE_PENDING, false},      {PE_APPROVED, false},    {PE_APPROVED, true},
+                {PE_REJECTED, false},     {PE_REJECTED, true},     {PE_REJECTED, true},
+                {PE_DISCONNECTED, false}, {PE_DISCONNECTED, true}, {PE_DISCONNECTED, true},
                 {PE_DISCONNECTED, true}};
     const struct change *c;
     cr_assert_eq(scenario_changes(s, &c), 9);
@@ -531,24 +558,28 @@ static ip4 nic_ip(const struct scenario *s, size_t state, const char *name)
 
 Test(scenario, allocated_addresses_stay)
 {
-    struct scenario *s = parse(NET "networkInterfaces: [{name: a, subnet: hub/a}, {name: b, subnet: hub/a}, {name: c, subnet: hub/a}]\n"
-                                   "timeline:\n"
-                                   "  - {at: 1s, remove: networkInterfaces/a}\n"
-                                   "  - {at: 2s, add: networkInterfaces, with: {name: d, subnet: hub/a}}\n"
-                                   "  - {at: 3s, update: networkInterfaces/b, with: {subnet: hub/b}}\n"
-                                   "  - {at: 4s, add: networkInterfaces, with: {name: e, subnet: hub/a, privateIPAddress: 10.0.1.5}}\n"
-                                   "  - {at: 5s, add: networkInterfaces, with: {name: f, subnet: hub/a}}\n"
-                                   "  - {at: 6s, update: networkInterfaces/f, with: {privateIPAddress: 10.0.1.7}}\n");
+    struct scenario *s = parse(
+        NET
+        "networkInterfaces: [{name: a, subnet: hub/a}, {name: b, subnet: hub/a}, {name: c, subnet: hub/a}]\n"
+        "timeline:\n"
+        "  - {at: 1s, remove: networkInterfaces/a}\n"
+        "  - {at: 2s, add: networkInterfaces, with: {name: d, subnet: hub/a}}\n"
+        "  - {at: 3s, update: networkInterfaces/b, with: {subnet: hub/b}}\n"
+        "  - {at: 4s, add: networkInterfaces, with: {name: e, subnet: hub/a, privateIPAddress: 10.0.1.5}}\n"
+        "  - {at: 5s, add: networkInterfaces, with: {name: f, subnet: hub/a}}\n"
+        "  - {at: 6s, update: networkInterfaces/f, with: {privateIPAddress: 10.0.1.7}}\n");
     /* 10.0.1.5 and 10.0.1.7 are fixed by later entries: never allocated */
     const struct {
         const char *nic;
         ip4 at[7]; /* 10.0.1.x */
-    } want[] = {{"a", {4, 0, 0, 0, 0, 0, 0}},  {"b", {6, 6, 6, 260, 260, 260, 260}}, {"c", {8, 8, 8, 8, 8, 8, 8}},
-                {"d", {0, 0, 4, 4, 4, 4, 4}},  {"e", {0, 0, 0, 0, 5, 5, 5}},         {"f", {0, 0, 0, 0, 0, 6, 7}}};
+    } want[] = {{"a", {4, 0, 0, 0, 0, 0, 0}}, {"b", {6, 6, 6, 260, 260, 260, 260}},
+                {"c", {8, 8, 8, 8, 8, 8, 8}}, {"d", {0, 0, 4, 4, 4, 4, 4}},
+                {"e", {0, 0, 0, 0, 5, 5, 5}}, {"f", {0, 0, 0, 0, 0, 6, 7}}};
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
         for (size_t k = 0; k < 7; k++) {
             ip4 ip = nic_ip(s, k, want[i].nic);
-            cr_expect_eq(ip, want[i].at[k] ? IP4(10, 0, 1, 0) + want[i].at[k] : 0, "%s in state %zu: %x", want[i].nic, k, ip);
+            cr_expect_eq(ip, want[i].at[k] ? IP4(10, 0, 1, 0) + want[i].at[k] : 0, "%s in state %zu: %x",
+                         want[i].nic, k, ip);
         }
     }
     cr_assert(model_nic(scenario_state(s, 5), "c")->allocated);
@@ -561,16 +592,17 @@ Test(scenario, allocated_addresses_stay)
 
 Test(scenario, endpoints_keep_their_members)
 {
-    struct scenario *s = parse(NET "services: [{name: acr, type: Microsoft.ContainerRegistry/registries, replicas: [eastus]}]\n"
-                                   "privateEndpoints:\n"
-                                   "  - {name: pe, subnet: hub/a, service: acr, groupIds: [registry],\n"
-                                   "     ipConfigurations: [{memberName: registry, privateIPAddress: 10.0.1.20}]}\n"
-                                   "timeline:\n"
-                                   "  - {at: 1s, update: services/acr, with: {replicas: [northeurope, eastus]}}\n"
-                                   "  - {at: 2s, update: services/acr, with: {replicas: []}}\n"
-                                   "  - {at: 3s, update: services/acr, with: {replicas: [eastus]}}\n"
-                                   "  - {at: 4s, remove: privateEndpoints/pe}\n"
-                                   "  - {at: 5s, add: networkInterfaces, with: {name: n, subnet: hub/a}}\n");
+    struct scenario *s = parse(
+        NET "services: [{name: acr, type: Microsoft.ContainerRegistry/registries, replicas: [eastus]}]\n"
+            "privateEndpoints:\n"
+            "  - {name: pe, subnet: hub/a, service: acr, groupIds: [registry],\n"
+            "     ipConfigurations: [{memberName: registry, privateIPAddress: 10.0.1.20}]}\n"
+            "timeline:\n"
+            "  - {at: 1s, update: services/acr, with: {replicas: [northeurope, eastus]}}\n"
+            "  - {at: 2s, update: services/acr, with: {replicas: []}}\n"
+            "  - {at: 3s, update: services/acr, with: {replicas: [eastus]}}\n"
+            "  - {at: 4s, remove: privateEndpoints/pe}\n"
+            "  - {at: 5s, add: networkInterfaces, with: {name: n, subnet: hub/a}}\n");
     const size_t count[] = {3, 4, 2, 3};
     for (size_t k = 0; k < 4; k++) {
         const struct private_endpoint *pe = scenario_state(s, k)->privateEndpoints.at;
@@ -597,7 +629,8 @@ Test(scenario, findings_of_states_are_told_once)
     free(text);
 }
 
-/* -- the rest ---------------------------------------------------------------------------------------------------- */
+/* -- the rest
+ * ---------------------------------------------------------------------------------------------------- */
 
 Test(scenario, printing_to_a_full_disk_fails)
 {
@@ -614,8 +647,10 @@ Test(scenario, printing_to_a_full_disk_fails)
 
 Test(scenario, odd_texts_survive_printing)
 {
-    struct scenario *s = parse("scenario: x\ndescription: \"\\ttab, 'quote', \\\"double\\\", back\\\\slash, \\u00e9\\u20ac\\U0001F600 \\x07 \\u2028\"\n"
-                               "tenant: 'true'\nsubscription: ' blank '\nresourceGroup: '# no comment: here'\n");
+    struct scenario *s =
+        parse("scenario: x\ndescription: \"\\ttab, 'quote', \\\"double\\\", back\\\\slash, "
+              "\\u00e9\\u20ac\\U0001F600 \\x07 \\u2028\"\n"
+              "tenant: 'true'\nsubscription: ' blank '\nresourceGroup: '# no comment: here'\n");
     char *text = printed(s);
     struct scenario *again = parse(text);
     const struct model *m = scenario_state(s, 0), *n = scenario_state(again, 0);

@@ -1,13 +1,14 @@
 /* bind.c - from document tree to model: see bind.h.
  *
- * Two passes over the same tables. The first (plan) lays out every list at its final size, so that elements have
- * addresses, and enters their names; the second (fill) reads the keys, resolves references to those addresses and calls
- * each table's finish function. Order in the file therefore never matters, and a reference may point forwards.
+ * Two passes over the same tables. The first (bind_plan.c) lays out every list at its final size, so that elements
+ * have addresses, and enters their names; the second (fill) reads the keys, resolves references to those
+ * addresses and calls each table's finish function. Order in the file therefore never matters, and a
+ * reference may point forwards.
  *
- * Nothing stops at an error. An element that could not be bound whole is remembered as bad, but keeps its place and its
- * name: a reference to it resolves, and no second message follows from the first. What comes after binding (allocation,
- * checks) must not meet half an element; it runs on a model bound again from the tree without the bad elements
- * (bind_prune), without repeating messages.
+ * Nothing stops at an error. An element that could not be bound whole is remembered as bad, but keeps its
+ * place and its name: a reference to it resolves, and no second message follows from the first. What comes
+ * after binding (allocation, checks) must not meet half an element; it runs on a model bound again from the
+ * tree without the bad elements (bind_prune), without repeating messages.
  *
  * Members are written through memcpy at the row's offset; a LIST of any type is {pointer, count}.
  *
@@ -18,17 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char kind_thing[] = "thing", kind_more[] = "more", kind_bare[] = "bare", kind_alias[] = "alias";
-
-struct list { /* what every LIST(T) looks like */
-    void *at;
-    size_t n;
-};
-
-struct resource { /* what every struct with RESOURCE begins with */
-    RESOURCE
-};
-struct top { /* and those with TOP_LEVEL */
+struct top { /* what every struct with TOP_LEVEL begins with */
     TOP_LEVEL
 };
 
@@ -54,157 +45,7 @@ void bind_fail(struct bind *b, struct origin at, const char *fmt, ...)
     spoil(b);
 }
 
-static const struct node *value_of(const struct node *map, const char *key)
-{
-    const struct node *v = node_get(map, key);
-    return node_is_null(v) ? NULL : v;
-}
-
-static const char *text_of(const struct node *map, const char *key)
-{
-    const struct node *v = value_of(map, key);
-    return v && v->kind == NODE_SCALAR ? v->text : NULL;
-}
-
-static size_t count_maps(const struct node *seq)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < seq->n; i++)
-        n += seq->item[i]->kind == NODE_MAP;
-    return n;
-}
-
-/* -- first pass: places and names ------------------------------------------------------------------------ */
-
-static void plan_map(struct bind *b, const struct table *t, const struct node *map, void *obj, const char *path);
-
-static void enter_bare(struct bind *b, const char *name, enum thing_kind kind, void *p, const char *owner, struct origin at)
-{
-    bool is_new;
-    struct reg *e = registry_add(b->m->names, kind_bare, name, p, at, &is_new);
-    if (is_new) {
-        e->tag = kind;
-        return;
-    }
-    /* a machine's further interfaces are the same machine */
-    bool machine = kind == THING_NIC && e->tag == THING_NIC && owner &&
-                   strcasecmp(((const struct nic *)e->p)->virtualMachine, owner) == 0;
-    e->ambiguous |= !machine;
-}
-
-static enum thing_kind thing_of(const struct table *t)
-{
-    return t == &table_nic             ? THING_NIC
-           : t == &table_onprem_host   ? THING_ONPREM_HOST
-           : t == &table_internet_host ? THING_INTERNET_HOST
-           : t == &table_service       ? THING_SERVICE
-           : t == &table_endpoint      ? THING_ENDPOINT
-           : t == &table_gateway       ? THING_GATEWAY
-           : t == &table_frontend      ? THING_LB_FRONTEND
-                                       : THING_NONE;
-}
-
-/* Enter a thing into the name space of from, to and via. */
-static void enter_thing(struct bind *b, const struct table *t, const struct node *map, const char *path, void *p,
-                        struct origin at)
-{
-    bool is_new;
-    struct reg *e = registry_add(b->m->names, t->thing ? kind_thing : kind_more, path, p, at, &is_new);
-    if (is_new) {
-        e->tag = thing_of(t);
-    } else if (t->thing && e->tag != (int)thing_of(t)) {
-        diag_error(b->d, at, "the name '%s' of this %s is taken: interfaces, hosts, services and private endpoints share "
-                             "one name space", path, t->what);
-        diag_note(b->d, e->at, "it is here already");
-    }
-    const char *machine = t == &table_nic ? text_of(map, "virtualMachine") : NULL;
-    if (machine) {
-        ((struct nic *)p)->virtualMachine = machine; /* the entry compares it before the second pass sets it */
-        enter_bare(b, machine, THING_NIC, p, machine, at);
-    }
-    if (t == &table_onprem_host || t == &table_frontend)
-        enter_bare(b, strrchr(path, '/') + 1, thing_of(t), p, NULL, at);
-}
-
-/* Enter an element under its full path. => the path, or NULL where it has none. */
-static const char *enter(struct bind *b, const struct table *t, const struct node *map, void *elem, const char *parent)
-{
-    const char *name = t->identity ? text_of(map, t->identity) : NULL;
-    if (!name || !*name || !parent)
-        return NULL;
-    const char *path = *parent ? arena_printf(b->a, "%s/%s", parent, name) : name;
-    if (t->repeats)
-        return path;
-    struct origin at = node_get(map, t->identity)->at;
-    bool is_new;
-    const struct reg *e = registry_add(b->m->names, t, path, elem, at, &is_new);
-    if (!is_new) {
-        diag_error(b->d, at, "duplicate %s '%s'", t->what, name);
-        diag_note(b->d, e->at, "it is here already");
-        return path;
-    }
-    if (t == &table_onprem_host)
-        ((struct onprem_host *)elem)->path = path;
-    if (t == &table_frontend)
-        ((struct lb_frontend *)elem)->path = path;
-    if (thing_of(t) != THING_NONE)
-        enter_thing(b, t, map, path, elem, at);
-    return path;
-}
-
-static void plan_element(struct bind *b, const struct table *t, const struct node *map, void *elem, uint32_t index,
-                         void *parent, const char *parent_path)
-{
-    if (t->resource) {
-        const char *name = t->identity ? text_of(map, t->identity) : NULL;
-        if (!name)
-            name = "";
-        POKE(elem, resource, name, name);
-        POKE(elem, resource, at, map->at);
-        POKE(elem, resource, node, map);
-        POKE(elem, resource, index, index);
-    }
-    if (t->at)
-        memcpy((char *)elem + t->at - 1, &map->at, sizeof map->at);
-    if (t->node)
-        memcpy((char *)elem + t->node - 1, &map, sizeof map);
-    if (t->parent)
-        memcpy((char *)elem + t->parent - 1, &parent, sizeof parent);
-    plan_map(b, t, map, elem, enter(b, t, map, elem, parent_path));
-}
-
-static void plan_list(struct bind *b, const struct table *t, const struct node *seq, struct list *l, void *parent,
-                      const char *path)
-{
-    l->n = count_maps(seq);
-    l->at = arena_array(b->a, l->n, t->size);
-    uint32_t k = 0;
-    for (size_t i = 0; i < seq->n; i++) {
-        if (seq->item[i]->kind != NODE_MAP)
-            continue;
-        plan_element(b, t, seq->item[i], (char *)l->at + k * t->size, k, parent, path);
-        k++;
-    }
-}
-
-static void plan_map(struct bind *b, const struct table *t, const struct node *map, void *obj, const char *path)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        const struct field *f = &t->field[i];
-        const struct node *v = f->kind == K_STRUCT && f->size ? value_of(map, f->key) : NULL;
-        if (!v)
-            continue;
-        if (!f->list && v->kind == NODE_MAP) {
-            plan_map(b, f->sub, v, (char *)obj + f->offset, path);
-        } else if (f->list && v->kind == NODE_SEQ) {
-            struct list l;
-            plan_list(b, f->sub, v, &l, obj, path);
-            memcpy((char *)obj + f->offset, &l, sizeof l);
-        }
-    }
-}
-
-/* -- second pass: values --------------------------------------------------------------------------------- */
+/* -- second pass: values ---------------------------------------------------------------------------------- */
 
 static void fill_map(struct bind *b, struct frame *fr);
 
@@ -257,12 +98,13 @@ static void fill_list(struct bind *b, const struct field *f, struct node *const 
 static void fill_element(struct bind *b, const struct field *f, const struct node *map, void *elem)
 {
     struct frame *up = b->frame, fr = {.t = f->sub, .map = map, .obj = elem, .up = up, .element = true};
-    const char *name = f->sub->identity ? text_of(map, f->sub->identity) : NULL;
+    const char *name = f->sub->identity ? bind_text_of(map, f->sub->identity) : NULL;
     if (name && up->path)
         fr.path = *up->path ? arena_printf(b->a, "%s/%s", up->path, name) : name;
     fill_map(b, &fr);
     if (fr.failed) {
-        const struct node **slot = arena_push(b->a, &b->out.bad, &b->out.n_bad, &b->out.cap_bad, sizeof *slot);
+        const struct node **slot =
+            arena_push(b->a, &b->out.bad, &b->out.n_bad, &b->out.cap_bad, sizeof *slot);
         *slot = map;
     }
 }
@@ -276,7 +118,8 @@ static void fill_elements(struct bind *b, const struct field *f, const struct no
     for (size_t i = 0; i < seq->n; i++) {
         const struct node *n = seq->item[i];
         if (n->kind != NODE_MAP) {
-            bind_fail(b, n->at, "'%s' is a list of maps; this is a %s", f->key, n->kind == NODE_SEQ ? "list" : "text");
+            bind_fail(b, n->at, "'%s' is a list of maps; this is a %s", f->key,
+                      n->kind == NODE_SEQ ? "list" : "text");
             continue;
         }
         fill_element(b, f, n, to ? (char *)l.at + k * f->sub->size : arena_alloc(b->a, f->sub->size));
@@ -339,12 +182,12 @@ static bool misspelt(const struct table *t, const struct node *map, const char *
 void bind_lacks(struct bind *b, const char *key)
 {
     const struct frame *fr = b->frame;
-    const char *name = fr->t->identity ? text_of(fr->map, fr->t->identity) : NULL;
+    const char *name = fr->t->identity ? bind_text_of(fr->map, fr->t->identity) : NULL;
     if (misspelt(fr->t, fr->map, key))
         spoil(b);
     else
-        bind_fail(b, fr->map->at, "%s%s%s%s lacks '%s'", fr->t->what, name ? " '" : "", name ? name : "", name ? "'" : "",
-                  key);
+        bind_fail(b, fr->map->at, "%s%s%s%s lacks '%s'", fr->t->what, name ? " '" : "", name ? name : "",
+                  name ? "'" : "", key);
 }
 
 static void fill_missing(struct bind *b, struct frame *fr, const struct field *f, void *to)
@@ -361,7 +204,8 @@ static void fill_missing(struct bind *b, struct frame *fr, const struct field *f
 /* => whether the node has the shape that the row wants; complains otherwise. */
 static bool has_shape(struct bind *b, const struct field *f, const struct node *v)
 {
-    bool map = !f->list && (f->kind == K_STRUCT || f->kind == K_PAIRS || f->kind == K_COUNTS || f->kind == K_EXPECT);
+    bool map =
+        !f->list && (f->kind == K_STRUCT || f->kind == K_PAIRS || f->kind == K_COUNTS || f->kind == K_EXPECT);
     if (f->list && v->kind != NODE_SEQ)
         bind_fail(b, v->at, "'%s' must be a list", f->key);
     else if (map && v->kind != NODE_MAP)
@@ -408,7 +252,7 @@ static void fill_expect(struct bind *b, const struct field *f, const struct node
 
 static void fill_field(struct bind *b, struct frame *fr, const struct field *f)
 {
-    const struct node *v = value_of(fr->map, f->key);
+    const struct node *v = bind_value_of(fr->map, f->key);
     void *to = fr->obj && f->size ? (char *)fr->obj + f->offset : NULL;
     if (f->kind == K_ANY || f->synonym)
         return;
@@ -444,10 +288,10 @@ static void inherit(struct bind *b, void *obj)
 {
     const struct model *m = b->m;
     const char *v;
-#define DEFAULT(member)                                                                                        \
-    PEEK(obj, top, member, v);                                                                                 \
-    if (!v)                                                                                                    \
-        POKE(obj, top, member, m->member)
+#define DEFAULT(member)                                                                                      \
+    PEEK(obj, top, member, v);                                                                               \
+    if (!v)                                                                                                  \
+    POKE(obj, top, member, m->member)
     DEFAULT(location);
     DEFAULT(subscription);
     DEFAULT(resourceGroup);

@@ -1,5 +1,6 @@
-/* bind_finish.c - see bind_finish.h. One function per table, in the order of the tables. Members whose keys failed are unset (NULL
- * references, empty lists) and have been complained about: nothing here complains about them again. */
+/* bind_finish.c - see bind_finish.h. One function per table, in the order of the tables. Members whose keys
+ * failed are unset (NULL references, empty lists) and have been complained about: nothing here complains
+ * about them again. */
 #include "topology/bind_finish.h"
 
 #include "dataplane/rng.h"
@@ -70,16 +71,20 @@ void finish_route(struct bind *b, void *obj, const struct node *map)
     if (appliance && !given(map, "nextHopIpAddress"))
         bind_fail(b, map->at, "route '%s' lacks 'nextHopIpAddress', which VirtualAppliance needs", r->name);
     if (!appliance && given(map, "nextHopIpAddress") && !b->frame->failed)
-        bind_fail(b, place_of(map, "nextHopIpAddress"), "'nextHopIpAddress' is for nextHopType VirtualAppliance only");
+        bind_fail(b, place_of(map, "nextHopIpAddress"),
+                  "'nextHopIpAddress' is for nextHopType VirtualAppliance only");
 }
 
 /* One side of a rule: addresses or groups, '*' where neither is given. */
-static void rule_side(struct bind *b, const struct node *map, const char *side, void *list, size_t n, size_t groups)
+static void rule_side(struct bind *b, const struct node *map, const char *side, void *list, size_t n,
+                      size_t groups)
 {
-    const char *one = arena_printf(b->a, "%sAddressPrefix", side), *many = arena_printf(b->a, "%sAddressPrefixes", side),
+    const char *one = arena_printf(b->a, "%sAddressPrefix", side),
+               *many = arena_printf(b->a, "%sAddressPrefixes", side),
                *asg = arena_printf(b->a, "%sApplicationSecurityGroups", side);
     if (n && groups)
-        bind_fail(b, place_of(map, asg), "'%s' and '%s' exclude each other", asg, given(map, one) ? one : many);
+        bind_fail(b, place_of(map, asg), "'%s' and '%s' exclude each other", asg,
+                  given(map, one) ? one : many);
     if (n || groups || given(map, one) || given(map, asg))
         return;
     struct address_match *any = arena_alloc(b->a, sizeof *any);
@@ -108,7 +113,8 @@ void finish_rule(struct bind *b, void *obj, const struct node *map)
 {
     struct security_rule *r = obj;
     rule_side(b, map, "source", &r->source, r->source.n, r->sourceApplicationSecurityGroups.n);
-    rule_side(b, map, "destination", &r->destination, r->destination.n, r->destinationApplicationSecurityGroups.n);
+    rule_side(b, map, "destination", &r->destination, r->destination.n,
+              r->destinationApplicationSecurityGroups.n);
     rule_ports(b, map, "sourcePortRange", &r->sourcePorts, r->sourcePorts.n);
     rule_ports(b, map, "destinationPortRange", &r->destinationPorts, r->destinationPorts.n);
 }
@@ -121,7 +127,8 @@ void finish_frontend(struct bind *b, void *obj, const struct node *map)
     f->allocated = derived(map, "privateIPAddress");
     bool internal = given(map, "subnet"), is_public = given(map, "publicIPAddress");
     if (internal == is_public)
-        bind_fail(b, map->at, "frontend '%s' needs either 'subnet' (internal) or 'publicIPAddress' (public)", f->name);
+        bind_fail(b, map->at, "frontend '%s' needs either 'subnet' (internal) or 'publicIPAddress' (public)",
+                  f->name);
     else if (is_public && given(map, "privateIPAddress"))
         bind_fail(b, place_of(map, "privateIPAddress"), "a public frontend has no 'privateIPAddress'");
 }
@@ -130,8 +137,8 @@ void finish_probe(struct bind *b, void *obj, const struct node *map)
 {
     struct lb_probe *p = obj;
     const struct node *v = node_get(map, "protocol");
-    const struct word *w = v && v->kind == NODE_SCALAR ? word_find(table_field(&table_probe, "protocol")->words, v->text)
-                                                       : NULL;
+    const struct word *w =
+        v && v->kind == NODE_SCALAR ? word_find(table_field(&table_probe, "protocol")->words, v->text) : NULL;
     (void)b;
     p->protocolName = w ? w->word : "Tcp";
 }
@@ -144,7 +151,8 @@ void finish_lb_rule(struct bind *b, void *obj, const struct node *map)
     if (r->protocol == 0 && (r->frontendPort || r->backendPort))
         bind_fail(b, place_of(map, "protocol"), "protocol All takes ports 0 (an HA-ports rule)");
     if (r->protocol != 0 && (!r->frontendPort || !r->backendPort))
-        bind_fail(b, place_of(map, r->frontendPort ? "backendPort" : "frontendPort"), "port 0 is for protocol All only");
+        bind_fail(b, place_of(map, r->frontendPort ? "backendPort" : "frontendPort"),
+                  "port 0 is for protocol All only");
 }
 
 void finish_lb(struct bind *b, void *obj, const struct node *map)
@@ -165,13 +173,14 @@ void finish_public_ip(struct bind *b, void *obj, const struct node *map)
 /* -- services and endpoints ------------------------------------------------------------------------------ */
 
 /* => a stable alias: name, a number out of what identifies the resource, region (PE-25). */
-static const char *derive_alias(struct bind *b, const char *name, const char *subscription, const char *location)
+static const char *derive_alias(struct bind *b, const char *name, const char *subscription,
+                                const char *location)
 {
     const char *id = lower(b, arena_printf(b->a, "%s/%s", subscription ? subscription : "", name));
     uint64_t h = hash_text(id), g = hash_mix(h);
-    return arena_printf(b->a, "%s.%08x-%04x-%04x-%04x-%012" PRIx64 ".%s.azure.privatelinkservice", lower(b, name),
-                        (unsigned)(h >> 32), (unsigned)(h >> 16 & 0xffff), (unsigned)(h & 0xffff),
-                        (unsigned)(g >> 48), g & 0xffffffffffff, location);
+    return arena_printf(b->a, "%s.%08x-%04x-%04x-%04x-%012" PRIx64 ".%s.azure.privatelinkservice",
+                        lower(b, name), (unsigned)(h >> 32), (unsigned)(h >> 16 & 0xffff),
+                        (unsigned)(h & 0xffff), (unsigned)(g >> 48), g & 0xffffffffffff, location);
 }
 
 void finish_pls(struct bind *b, void *obj, const struct node *map)
@@ -182,7 +191,8 @@ void finish_pls(struct bind *b, void *obj, const struct node *map)
     if (!p->location)
         p->location = b->m->location;
     if (!p->alias)
-        p->alias = derive_alias(b, p->name, p->subscription ? p->subscription : b->m->subscription, p->location);
+        p->alias =
+            derive_alias(b, p->name, p->subscription ? p->subscription : b->m->subscription, p->location);
     const struct reg *e = registry_add(b->m->names, kind_alias, p->alias, p, place_of(map, "alias"), &is_new);
     if (!is_new && e->p != p) {
         bind_fail(b, place_of(map, "alias"), "duplicate alias '%s'", p->alias);
@@ -270,13 +280,15 @@ void finish_record(struct bind *b, void *obj, const struct node *map)
     const char *key = arena_printf(b->a, "%s/%s/%d", zone ? zone : "", r->name, (int)r->type);
     const struct reg *e = registry_add(b->m->names, kind, key, r, map->at, &is_new);
     if (!is_new) {
-        bind_fail(b, place_of(map, "name"), "duplicate record '%s' of one type: list all values in one", r->name);
+        bind_fail(b, place_of(map, "name"), "duplicate record '%s' of one type: list all values in one",
+                  r->name);
         diag_note(b->d, e->at, "it is here already");
     }
     const struct node *values = node_get(map, "values");
     for (size_t i = 0; r->type == RECORD_A && i < r->values.n; i++) {
         if (ip4_parse(r->values.at[i], &ip))
-            bind_fail(b, values->item[i]->at, "'%s' of record '%s' is not an IPv4 address", r->values.at[i], r->name);
+            bind_fail(b, values->item[i]->at, "'%s' of record '%s' is not an IPv4 address", r->values.at[i],
+                      r->name);
     }
     if (r->type == RECORD_CNAME && r->values.n > 1)
         bind_fail(b, values->at, "record '%s': a CNAME has one value", r->name);
@@ -298,25 +310,27 @@ void finish_flow_log(struct bind *b, void *obj, const struct node *map)
     struct flow_log *l = obj;
     if (!l->target)
         return;
-    bool nsg = registry_find(b->m->names, &table_nsg, l->target), net = registry_find(b->m->names, &table_vnet, l->target);
+    bool nsg = registry_find(b->m->names, &table_nsg, l->target),
+         net = registry_find(b->m->names, &table_vnet, l->target);
     const char *near = registry_suggest(b->m->names, &table_nsg, l->target);
     if (!near)
         near = registry_suggest(b->m->names, &table_vnet, l->target);
     if (!nsg && !net)
-        bind_fail(b, place_of(map, "target"), "unknown network security group or virtual network '%s'%s%s%s", l->target,
-                  near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        bind_fail(b, place_of(map, "target"), "unknown network security group or virtual network '%s'%s%s%s",
+                  l->target, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     else if (!l->version)
         l->version = net ? 4 : 2;
     else if (l->version == 3 || (l->version == 4 && !net) || (l->version < 3 && !nsg))
-        bind_fail(b, place_of(map, "version"), "a flow log of a %s has version %s", net ? "virtual network" : "security group",
-                  net ? "4" : "1 or 2");
+        bind_fail(b, place_of(map, "version"), "a flow log of a %s has version %s",
+                  net ? "virtual network" : "security group", net ? "4" : "1 or 2");
 }
 
 /* FROM-to-TO, with a number where that is taken. Names in the file were entered before. */
 static const char *derive_flow(struct bind *b, struct flow *f)
 {
     bool is_new;
-    const char *base = arena_printf(b->a, "%s-to-%s", f->from ? f->from : "", f->to ? f->to : ""), *name = base;
+    const char *base = arena_printf(b->a, "%s-to-%s", f->from ? f->from : "", f->to ? f->to : ""),
+               *name = base;
     for (unsigned k = 2;; k++) {
         registry_add(b->m->names, &table_flow, name, f, f->at, &is_new);
         if (is_new)
@@ -355,8 +369,10 @@ void finish_expectation(struct bind *b, void *obj, const struct node *map)
     bool either = given(map, "nic") != given(map, "from");
     (void)e;
     if (!either || !(route || name))
-        bind_fail(b, map->at, "an expectation has 'nic' and one of 'route', 'noRoute'; or 'from', 'name' and 'resolvedTo' or "
-                              "'chain'");
+        bind_fail(
+            b, map->at,
+            "an expectation has 'nic' and one of 'route', 'noRoute'; or 'from', 'name' and 'resolvedTo' or "
+            "'chain'");
 }
 
 void finish_chain(struct bind *b, void *obj, const struct node *map)
@@ -372,8 +388,8 @@ static void pair_peerings(struct bind *b, struct vnet *v)
         struct peering *p = &v->virtualNetworkPeerings.at[i];
         if (!p->remoteVirtualNetwork)
             continue;
-        const struct reg *e = registry_find(b->m->names, &table_peering,
-                                          arena_printf(b->a, "%s/%s", p->remoteVirtualNetwork->name, v->name));
+        const struct reg *e = registry_find(
+            b->m->names, &table_peering, arena_printf(b->a, "%s/%s", p->remoteVirtualNetwork->name, v->name));
         p->reverse = e ? e->p : NULL;
     }
 }

@@ -1,4 +1,5 @@
-/* bind_value.c - single values: read by kind, complained about by kind, resolved where they are references. */
+/* bind_value.c - single values: read by kind, complained about by kind, resolved where they are references.
+ */
 #include "topology/bind_int.h"
 
 #include "topology/regions.h"
@@ -13,10 +14,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define PUT(type, v)                                                                                           \
-    do {                                                                                                       \
-        type put_ = (v);                                                                                       \
-        memcpy(to, &put_, sizeof put_);                                                                        \
+#define PUT(type, v)                                                                                         \
+    do {                                                                                                     \
+        type put_ = (v);                                                                                     \
+        memcpy(to, &put_, sizeof put_);                                                                      \
     } while (0)
 
 static int put_number(uint64_t v, void *to, size_t size)
@@ -99,7 +100,9 @@ static int read_ports(const struct field *f, const char *text, void *to)
         p.icmp_off = true;
     } else if (strncasecmp(text, "tcp", 3) == 0 || strncasecmp(text, "udp", 3) == 0) {
         p.proto = tolower((unsigned char)*text) == 't' ? 6 : 17;
-        int rc = text[3] == '/' ? read_range(text + 4, 1, &p.first, &p.last) : f->bare && !text[3] ? 0 : -EINVAL;
+        int rc = text[3] == '/'        ? read_range(text + 4, 1, &p.first, &p.last)
+                 : f->bare && !text[3] ? 0
+                                       : -EINVAL;
         if (rc)
             return rc;
     } else if (f->bare && strcasecmp(text, "icmp") == 0) {
@@ -341,7 +344,8 @@ static void complain_word(struct bind *b, const struct field *f, const struct no
     else if (count > 12)
         bind_fail(b, n->at, "unknown value '%s' of '%s'", n->text, f->key);
     else
-        bind_fail(b, n->at, "unknown value '%s' of '%s': it takes %s", n->text, f->key, all_words(b, f->words));
+        bind_fail(b, n->at, "unknown value '%s' of '%s': it takes %s", n->text, f->key,
+                  all_words(b, f->words));
 }
 
 static void complain_prefix(struct bind *b, const struct field *f, const struct node *n, int why)
@@ -410,8 +414,8 @@ void value_complain(struct bind *b, const struct field *f, const struct node *n,
     else if (f->kind == K_IP || f->kind == K_PREFIX || f->kind == K_ADDRESS || f->kind == K_ROUTE)
         complain_prefix(b, f, n, why);
     else if (f->kind == K_NUMBER && why == -ERANGE)
-        bind_fail(b, n->at, "'%s' takes a number from %" PRIu64 " to %" PRIu64 ", not %s", f->key, f->min, number_max(f),
-                  n->text);
+        bind_fail(b, n->at, "'%s' takes a number from %" PRIu64 " to %" PRIu64 ", not %s", f->key, f->min,
+                  number_max(f), n->text);
     else if (why == -ERANGE)
         bind_fail(b, n->at, "'%s' of '%s' is out of range", n->text, f->key);
     else
@@ -420,8 +424,8 @@ void value_complain(struct bind *b, const struct field *f, const struct node *n,
 
 /* -- references ------------------------------------------------------------------------------------------ */
 
-/* => the path of the parent in which a bare name is looked up, or NULL: a rule of a load balancer names that balancer's
- * children, a subnet peering the subnets of its two networks. */
+/* => the path of the parent in which a bare name is looked up, or NULL: a rule of a load balancer names that
+ * balancer's children, a subnet peering the subnets of its two networks. */
 static const char *scope_of(struct bind *b, const struct field *f)
 {
     const struct frame *fr = b->frame;
@@ -454,8 +458,8 @@ static void unknown(struct bind *b, const struct field *f, const struct node *n,
 
 void *ref_resolve(struct bind *b, const struct field *f, const struct node *n)
 {
-    if (f->target == &table_subnet && b->frame->t == &table_peering && strcmp(f->key, "remoteSubnetNames") == 0 &&
-        !scope_of(b, f))
+    if (f->target == &table_subnet && b->frame->t == &table_peering &&
+        strcmp(f->key, "remoteSubnetNames") == 0 && !scope_of(b, f))
         return NULL; /* the remote network itself is unknown, and has been complained about */
     const char *scope = scope_of(b, f), *path = n->text;
     if (scope && !strchr(path, '/'))
@@ -475,8 +479,9 @@ void ref_target(struct bind *b, const struct node *n)
 {
     struct private_endpoint *pe = b->frame->obj;
     struct registry *all = b->m->names;
-    const struct reg *s = registry_find(all, &table_service, n->text), *p = registry_find(all, &table_pls, n->text),
-                      *alias = registry_find(all, kind_alias, n->text);
+    const struct reg *s = registry_find(all, &table_service, n->text),
+                     *p = registry_find(all, &table_pls, n->text),
+                     *alias = registry_find(all, kind_alias, n->text);
     if (s && p) {
         bind_fail(b, n->at, "'%s' is a service and a private link service", n->text);
     } else if (s) {
@@ -488,7 +493,7 @@ void ref_target(struct bind *b, const struct node *n)
         const char *near = registry_suggest(all, &table_service, n->text);
         if (!near)
             near = registry_suggest(all, &table_pls, n->text);
-        bind_fail(b, n->at, "unknown service or private link service '%s'%s%s%s", n->text, near ? "; did you mean '" : "",
-                  near ? near : "", near ? "'?" : "");
+        bind_fail(b, n->at, "unknown service or private link service '%s'%s%s%s", n->text,
+                  near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
 }

@@ -1,8 +1,9 @@
 /* diag.c - see diag.h.
  *
- * Findings are kept in the order in which they were found and sorted when printed. A set of their hashes (open
- * addressing, never more than half full) keeps an exact repetition out: a state of the timeline repeats what the state
- * before it had to say. File names are copied, so that findings outlive the document they speak of. */
+ * Findings are kept in the order in which they were found and sorted when printed. A set of their hashes
+ * (open addressing, never more than half full) keeps an exact repetition out: a state of the timeline repeats
+ * what the state before it had to say. File names are copied, so that findings outlive the document they
+ * speak of. */
 #include "topology/diag.h"
 
 #include "dataplane/arena.h"

@@ -1,8 +1,8 @@
 /* include.c - see include.h.
  *
- * Included files are merged as trees, before anything is bound, so that a resource does not know which file it came from
- * except by its place; links are overlaid key by key. A file that is reached twice counts once; a file that includes itself, directly or not, is an
- * error. Files are the same if device and inode are. */
+ * Included files are merged as trees, before anything is bound, so that a resource does not know which file
+ * it came from except by its place; links are overlaid key by key. A file that is reached twice counts once;
+ * a file that includes itself, directly or not, is an error. Files are the same if device and inode are. */
 #include "topology/include.h"
 
 #include "dataplane/arena.h"
@@ -141,8 +141,8 @@ static struct node *merge_key(struct loader *l, struct node *into, const struct 
     if (strcmp(key, "include") == 0)
         return into;
     if (f && !f->section && !tags) {
-        diag_error(l->d, from->key[i]->at, "'%s' cannot stand in an included file: it holds resources, serviceTags and links",
-                   key);
+        diag_error(l->d, from->key[i]->at,
+                   "'%s' cannot stand in an included file: it holds resources, serviceTags and links", key);
         return into;
     }
     if (!f) {
@@ -194,7 +194,8 @@ static struct node *load_file(struct loader *l, const char *rel, struct origin a
         path = "./-"; /* standard input is for the main file */
     if (!enter(l, path, at, &mine))
         return NULL;
-    struct node *root = is_main && l->text ? node_parse(l->a, path, l->text, l->len, l->d) : node_load(l->a, path, l->d);
+    struct node *root =
+        is_main && l->text ? node_parse(l->a, path, l->text, l->len, l->d) : node_load(l->a, path, l->d);
     const struct node *tags = node_get(root, "serviceTags");
     if (root && !is_main && tags && tags->kind == NODE_SCALAR && *tags->text)
         root = node_with(l->a, root, "serviceTags",

@@ -1,8 +1,9 @@
 /* jsonschema.c - the grammar for editors, as JSON Schema (draft 7, which YAML language servers read).
  *
- * Made from the tables alone. Lists of maps refer to a definition per table; maps in place are written out. Scalars are
- * texts to the loader, quoted or not, so numbers and booleans are accepted in both forms here too. What a schema cannot
- * say (references, defaults that depend on other keys, words in another case) the loader checks. */
+ * Made from the tables alone. Lists of maps refer to a definition per table; maps in place are written out.
+ * Scalars are texts to the loader, quoted or not, so numbers and booleans are accepted in both forms here
+ * too. What a schema cannot say (references, defaults that depend on other keys, words in another case) the
+ * loader checks. */
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
@@ -31,7 +32,10 @@ static json_t *text_or_number(const char *regex)
 static json_t *number_schema(const struct field *f)
 {
     json_t *n = json_pack("{s:s, s:I}", "type", "integer", "minimum", (json_int_t)f->min);
-    uint64_t max = f->max ? f->max : f->size == sizeof(uint16_t) ? UINT16_MAX : f->size == sizeof(uint32_t) ? UINT32_MAX : 0;
+    uint64_t max = f->max                        ? f->max
+                   : f->size == sizeof(uint16_t) ? UINT16_MAX
+                   : f->size == sizeof(uint32_t) ? UINT32_MAX
+                                                 : 0;
     if (max)
         json_object_set_new(n, "maximum", json_integer((json_int_t)max));
     return json_pack("{s:[o, o]}", "anyOf", n, pattern("^[0-9]+$"));
@@ -73,7 +77,8 @@ static json_t *value_schema(struct out *o, const struct field *f)
     case K_PREFIX:
         return pattern("^" IP "(/[0-9]{1,2})?$");
     case K_PORTS:
-        return pattern(f->bare ? "^(tcp|udp|icmp|(tcp|udp)/[0-9]+(-[0-9]+)?)$" : "^(-icmp|(tcp|udp)/[0-9]+(-[0-9]+)?)$");
+        return pattern(f->bare ? "^(tcp|udp|icmp|(tcp|udp)/[0-9]+(-[0-9]+)?)$"
+                               : "^(-icmp|(tcp|udp)/[0-9]+(-[0-9]+)?)$");
     case K_PORT_MATCH:
         return text_or_number("^(\\*|[0-9]+(-[0-9]+)?)$");
     case K_STRUCT:
@@ -82,10 +87,11 @@ static json_t *value_schema(struct out *o, const struct field *f)
             return table_schema(o, f->sub);
         break;
     case K_PAIRS:
-        return json_pack("{s:s, s:{s:[s, s, s]}}", "type", "object", "additionalProperties", "type", "string", "number",
-                         "boolean");
+        return json_pack("{s:s, s:{s:[s, s, s]}}", "type", "object", "additionalProperties", "type", "string",
+                         "number", "boolean");
     case K_COUNTS:
-        return json_pack("{s:s, s:{s:[s, s]}}", "type", "object", "additionalProperties", "type", "integer", "string");
+        return json_pack("{s:s, s:{s:[s, s]}}", "type", "object", "additionalProperties", "type", "integer",
+                         "string");
     case K_ANY:
         if (!f->sub)
             return json_object();
@@ -136,7 +142,8 @@ static json_t *table_schema(struct out *o, const struct table *t)
         if (t->field[i].required)
             json_array_append_new(required, json_string(t->field[i].key));
     }
-    json_t *s = json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties, "additionalProperties", 0);
+    json_t *s =
+        json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties, "additionalProperties", 0);
     if (json_array_size(required))
         json_object_set(s, "required", required);
     json_decref(required);

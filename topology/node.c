@@ -1,18 +1,19 @@
 /* node.c - see node.h.
  *
- * libyaml's event parser feeds a recursive builder; every node takes the place of its event. Scalars stay text: what a
- * text means is the schema's business, so `2021`, `'443'` and `None` mean the same quoted or not, and YAML 1.1's ideas
- * about `yes` or `010` never come into play.
+ * libyaml's event parser feeds a recursive builder; every node takes the place of its event. Scalars stay
+ * text: what a text means is the schema's business, so `2021`, `'443'` and `None` mean the same quoted or
+ * not, and YAML 1.1's ideas about `yes` or `010` never come into play.
  *
- * Aliases share the anchor's nodes, since nodes are never changed. A walk over the tree nevertheless visits shared nodes
- * again and again, so each node's weight (itself and all below, shared ones counted every time) is added up and the whole
- * document may not weigh more than WEIGHT_MAX: a "billion laughs" document fails at once. An alias inside its own anchor
- * is a cycle and an error.
+ * Aliases share the anchor's nodes, since nodes are never changed. A walk over the tree nevertheless visits
+ * shared nodes again and again, so each node's weight (itself and all below, shared ones counted every time)
+ * is added up and the whole document may not weigh more than WEIGHT_MAX: a "billion laughs" document fails at
+ * once. An alias inside its own anchor is a cycle and an error.
  *
  * Costs: one pass, memory linear in the text. Duplicate keys are found by sorting the keys of a map, n log n.
  *
- * Odd cases: text that is not UTF-8, or holds control characters, is refused before libyaml sees it, since libyaml's
- * own message has no line; an unquoted `*` is alias syntax in YAML and gets a message of its own, as do tabs. */
+ * Odd cases: text that is not UTF-8, or holds control characters, is refused before libyaml sees it, since
+ * libyaml's own message has no line; an unquoted `*` is alias syntax in YAML and gets a message of its own,
+ * as do tabs. */
 #include "topology/node.h"
 
 #include "dataplane/arena.h"
@@ -145,7 +146,8 @@ static bool weigh(struct builder *b, size_t w, struct origin at)
     b->weight += w;
     if (b->weight <= WEIGHT_MAX)
         return true;
-    diag_error(b->d, at, "the document is too large: its aliases and values unfold to more than %u", WEIGHT_MAX);
+    diag_error(b->d, at, "the document is too large: its aliases and values unfold to more than %u",
+               WEIGHT_MAX);
     return false;
 }
 
@@ -194,7 +196,8 @@ static struct node *build_alias(struct builder *b, struct origin at)
     if (x)
         diag_error(b->d, at, "alias '*%s' is inside its own anchor", name);
     else
-        diag_error(b->d, at, "unknown alias '*%s'; a text that begins with '*' must be quoted in YAML: write '*%s'",
+        diag_error(b->d, at,
+                   "unknown alias '*%s'; a text that begins with '*' must be quoted in YAML: write '*%s'",
                    name, name);
     return NULL;
 }

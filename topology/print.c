@@ -1,12 +1,13 @@
 /* print.c - the canonical form of a scenario.
  *
- * Two steps. A canonical tree is made from the document with the schema's tables: keys in the order of the rows, values
- * in canonical spelling, what equals its default left out, includes gone (they are merged). The tree is then written by
- * an emitter that knows nothing of scenarios: a map or list stands on one line where that fits the width, else one entry
- * per line. Reading the text again gives the same canonical tree, and so the same model.
+ * Two steps. A canonical tree is made from the document with the schema's tables: keys in the order of the
+ * rows, values in canonical spelling, what equals its default left out, includes gone (they are merged). The
+ * tree is then written by an emitter that knows nothing of scenarios: a map or list stands on one line where
+ * that fits the width, else one entry per line. Reading the text again gives the same canonical tree, and so
+ * the same model.
  *
- * Texts are written plain where every YAML reader agrees on what they say, in single quotes otherwise, and in double
- * quotes where they hold characters that only an escape can carry. */
+ * Texts are written plain where every YAML reader agrees on what they say, in single quotes otherwise, and in
+ * double quotes where they hold characters that only an escape can carry. */
 #include "dataplane/arena.h"
 #include "topology/bind.h"
 #include "topology/print.h"
@@ -27,7 +28,8 @@ static struct node *canonical_map(struct arena *a, const struct table *t, const 
 /* => whether values of the kind are texts to every reader, whatever they look like. */
 static bool is_text(enum kind k)
 {
-    return k == K_TEXT || k == K_NAME || k == K_REF || k == K_TARGET || k == K_PORT_MATCH || k == K_ADDRESS || k == K_PAIRS;
+    return k == K_TEXT || k == K_NAME || k == K_REF || k == K_TARGET || k == K_PORT_MATCH || k == K_ADDRESS ||
+           k == K_PAIRS;
 }
 
 static struct node *canonical_value(struct arena *a, const struct field *f, const struct node *v)
@@ -99,8 +101,8 @@ static uint32_t next_char(const unsigned char **s)
 
 static bool needs_escape(uint32_t c)
 {
-    return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || (c & 0xfffe) == 0xfffe ||
-           c > 0xffff;
+    return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+           (c & 0xfffe) == 0xfffe || c > 0xffff;
 }
 
 static bool is_plain(const char *s)
@@ -132,7 +134,8 @@ static bool looks_typed(const char *s)
     (void)strtod(s, &end);
     size_t digits = strspn(s, "0123456789");
     return (end > s && !*end) || (digits && !s[strspn(s, "0123456789:_.")] && strpbrk(s, ":_")) ||
-           (digits == 4 && s[4] == '-' && strchr(s + 5, '-') && !s[strspn(s, "0123456789-:.TtZz ")]) || strncasecmp(s, "0o", 2) == 0;
+           (digits == 4 && s[4] == '-' && strchr(s + 5, '-') && !s[strspn(s, "0123456789-:.TtZz ")]) ||
+           strncasecmp(s, "0o", 2) == 0;
 }
 
 static const char *escaped(struct arena *a, const char *text)

@@ -1,4 +1,5 @@
-/* registry.c - see registry.h. One uthash table per kind, its memory in the arena: nothing to free, insertion order kept. */
+/* registry.c - see registry.h. One uthash table per kind, its memory in the arena: nothing to free, insertion
+ * order kept. */
 #include "topology/registry.h"
 
 #include "dataplane/arena.h"
@@ -75,7 +76,7 @@ struct reg *registry_find(const struct registry *r, const void *kind, const char
 }
 
 struct reg *registry_add(struct registry *r, const void *kind, const char *text, void *p, struct origin at,
-                       bool *is_new)
+                         bool *is_new)
 {
     struct arena *from = r->a;
     struct space *s = space(r, kind);

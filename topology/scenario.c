@@ -1,18 +1,20 @@
 /* scenario.c - see scenario.h.
  *
- * A scenario is one document tree and its states. State 0 is the tree as the files have it (include.c); each change
- * makes the next tree (timeline.c), and every tree is bound (bind.c), completed with addresses and checked on its own,
- * into a model with an arena of its own. Trees share what did not change; models share nothing but the document's texts.
+ * A scenario is one document tree and its states. State 0 is the tree as the files have it (include.c); each
+ * change makes the next tree (timeline.c), and every tree is bound (bind.c), completed with addresses and
+ * checked on its own, into a model with an arena of its own. Trees share what did not change; models share
+ * nothing but the document's texts.
  *
- * Findings: the first state's are the file's. A later state repeats them (they are kept once), and what is new in it came
- * from the change: findings whose place is in the timeline entry stand as they are, others are reported at the entry,
- * with a note that leads to the place. Checks run on what could be bound: a tree with bad elements is bound again
- * without them, silently, until nothing is bad.
+ * Findings: the first state's are the file's. A later state repeats them (they are kept once), and what is
+ * new in it came from the change: findings whose place is in the timeline entry stand as they are, others are
+ * reported at the entry, with a note that leads to the place. Checks run on what could be bound: a tree with
+ * bad elements is bound again without them, silently, until nothing is bad.
  *
- * Names in flows, expectations and captures may mean things of any state. They are checked last, against the states.
+ * Names in flows, expectations and captures may mean things of any state. They are checked last, against the
+ * states.
  *
- * Invariants: state[k].tree is state[k-1].tree with change k applied; addresses once allocated are in all later trees.
- * Costs: states times resources, in time and memory. */
+ * Invariants: state[k].tree is state[k-1].tree with change k applied; addresses once allocated are in all
+ * later trees. Costs: states times resources, in time and memory. */
 #include "topology/scenario.h"
 
 #include "dataplane/arena.h"
@@ -93,7 +95,8 @@ static void complete(struct scenario *s, struct model *m, struct diag *d)
     model_check(m, d);
 }
 
-/* Check what is left of a tree when its bad elements are taken out. Warnings are kept back: what is missing may be why. */
+/* Check what is left of a tree when its bad elements are taken out. Warnings are kept back: what is missing
+ * may be why. */
 static void check_rest(struct scenario *s, const struct node *tree, struct bound bound, struct diag *d)
 {
     struct arena *a = arena_new("check");

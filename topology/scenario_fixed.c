@@ -1,8 +1,9 @@
-/* scenario_fixed.c - the addresses that a file fixes anywhere: no allocation may take one, whenever its resource exists.
+/* scenario_fixed.c - the addresses that a file fixes anywhere: no allocation may take one, whenever its
+ * resource exists.
  *
- * They are read off the tree, not off a model: an address in a timeline entry belongs to no model yet. A map that names a
- * subnet lends it to the maps inside it (an endpoint to its ipConfigurations); an update that does not name one is about
- * a resource of the file, or of an entry that adds it. */
+ * They are read off the tree, not off a model: an address in a timeline entry belongs to no model yet. A map
+ * that names a subnet lends it to the maps inside it (an endpoint to its ipConfigurations); an update that
+ * does not name one is about a resource of the file, or of an entry that adds it. */
 #include "topology/scenario_int.h"
 
 #include "dataplane/arena.h"
@@ -72,7 +73,8 @@ static const char *target_subnet(const struct scenario *s, struct arena *a, cons
         found = subnet_in(node_get(list->item[i], "frontendIPConfigurations"), name);
     for (size_t i = 0; !found && i < s->n_entries; i++) {
         const struct node *with = s->entry[i].with, *n = node_get(with, "name");
-        if (s->entry[i].change.kind == CHANGE_ADD && n && n->kind == NODE_SCALAR && strcasecmp(n->text, name) == 0)
+        if (s->entry[i].change.kind == CHANGE_ADD && n && n->kind == NODE_SCALAR &&
+            strcasecmp(n->text, name) == 0)
             found = subnet_of(with, NULL);
     }
     return found;

@@ -1,4 +1,5 @@
-/* scenario_names.c - names in flows, expectations and captures: whether they mean something, and at that time. */
+/* scenario_names.c - names in flows, expectations and captures: whether they mean something, and at that
+ * time. */
 #include "topology/bind.h"
 #include "topology/registry.h"
 #include "topology/scenario_int.h"
@@ -53,7 +54,8 @@ static void check_thing(struct checking *c, const char *name, struct origin at, 
     else if (near)
         diag_error(c->d, at, "unknown name '%s'; did you mean '%s'?", name, near);
     else
-        diag_error(c->d, at, "unknown name '%s': it is no interface, host, service or private endpoint", name);
+        diag_error(c->d, at, "unknown name '%s': it is no interface, host, service or private endpoint",
+                   name);
 }
 
 static struct origin value_place(const struct node *map, const char *key, struct origin fallback)

@@ -1,12 +1,14 @@
-/* schema.c - see schema.h: looking rows up, walking them. The rows are in schema_net.c, schema_svc.c, schema_run.c.
+/* schema.c - see schema.h: looking rows up, walking them. The rows are in schema_net.c, schema_svc.c,
+ * schema_run.c.
  *
- * The grammar is data. A row says which key, what kind of value, where in the struct of model.h it goes, its default as
- * one would write it, and one sentence for people. Five readers work from the rows and from nothing else: the binder
- * (bind.c), the printer (print.c), the JSON Schema (jsonschema.c), timeline paths (scenario.c) and schema_walk for the
- * test that the documentation names every key. What rows cannot say is in one function per table (bind_finish.h).
+ * The grammar is data. A row says which key, what kind of value, where in the struct of model.h it goes, its
+ * default as one would write it, and one sentence for people. Five readers work from the rows and from
+ * nothing else: the binder (bind.c), the printer (print.c), the JSON Schema (jsonschema.c), timeline paths
+ * (scenario.c) and schema_walk for the test that the documentation names every key. What rows cannot say is
+ * in one function per table (bind_finish.h).
  *
- * Adding a key is one row; adding a resource is one table and one row in its parent. Lookups are linear: the longest
- * table has some forty rows, and a file has few distinct maps with so many keys. */
+ * Adding a key is one row; adding a resource is one table and one row in its parent. Lookups are linear: the
+ * longest table has some forty rows, and a file has few distinct maps with so many keys. */
 #include "topology/schema.h"
 
 #include "topology/suggest.h"
@@ -53,7 +55,8 @@ static void walk(struct walk *w, const struct table *t, size_t len)
 {
     for (size_t i = 0; i < t->n; i++) {
         const struct field *f = &t->field[i];
-        size_t n = len + (size_t)snprintf(w->path + len, sizeof w->path - len, "%s%s", len ? "." : "", f->key);
+        size_t n =
+            len + (size_t)snprintf(w->path + len, sizeof w->path - len, "%s%s", len ? "." : "", f->key);
         w->each(w->arg, w->path, t, f);
         if (f->sub) {
             n += (size_t)snprintf(w->path + n, sizeof w->path - n, "%s", f->list ? "[]" : "");
@@ -62,7 +65,8 @@ static void walk(struct walk *w, const struct table *t, size_t len)
     }
 }
 
-void schema_walk(void (*each)(void *arg, const char *path, const struct table *t, const struct field *f), void *arg)
+void schema_walk(void (*each)(void *arg, const char *path, const struct table *t, const struct field *f),
+                 void *arg)
 {
     struct walk w = {.each = each, .arg = arg};
     walk(&w, &table_root, 0);

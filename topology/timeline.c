@@ -1,15 +1,16 @@
 /* timeline.c - see timeline.h.
  *
- * A change is made on the tree, not on the model, and the whole is bound again: what a changed file would mean is what
- * the changed network means, with the same checks and messages. Trees are copied on write along the path of the change;
- * everything beside it is shared with the state before.
+ * A change is made on the tree, not on the model, and the whole is bound again: what a changed file would
+ * mean is what the changed network means, with the same checks and messages. Trees are copied on write along
+ * the path of the change; everything beside it is shared with the state before.
  *
- * A path names alternately a key and, where the key holds a list, an element by its identity (the name; of a peering its
- * remote network, and so on): virtualNetworks/hub/subnets/clients. The schema says which keys there are. The last part
- * may itself hold slashes, where it is a value of a plain list (virtualNetworks/hub/addressPrefixes/10.0.0.0/16).
+ * A path names alternately a key and, where the key holds a list, an element by its identity (the name; of a
+ * peering its remote network, and so on): virtualNetworks/hub/subnets/clients. The schema says which keys
+ * there are. The last part may itself hold slashes, where it is a value of a plain list
+ * (virtualNetworks/hub/addressPrefixes/10.0.0.0/16).
  *
- * Addresses that an earlier state allocated stand in the tree as derived scalars. They go when the resource moves to
- * another subnet. */
+ * Addresses that an earlier state allocated stand in the tree as derived scalars. They go when the resource
+ * moves to another subnet. */
 #include "topology/timeline.h"
 
 #include "dataplane/arena.h"
@@ -63,9 +64,9 @@ bool timeline_read(struct arena *a, const struct node *map, struct entry *e, str
     const struct {
         const char *verb, *target;
         enum change_kind kind;
-    } verb[] = {{"update", s.update, CHANGE_UPDATE},    {"add", s.add, CHANGE_ADD},
-                {"remove", s.remove, CHANGE_REMOVE},    {"approve", s.approve, CHANGE_APPROVE},
-                {"reject", s.reject, CHANGE_REJECT},    {"disconnect", s.disconnect, CHANGE_DISCONNECT}};
+    } verb[] = {{"update", s.update, CHANGE_UPDATE}, {"add", s.add, CHANGE_ADD},
+                {"remove", s.remove, CHANGE_REMOVE}, {"approve", s.approve, CHANGE_APPROVE},
+                {"reject", s.reject, CHANGE_REJECT}, {"disconnect", s.disconnect, CHANGE_DISCONNECT}};
     const struct node *with = node_get(map, "with");
     size_t found = 0, which = 0;
     for (size_t i = 0; i < sizeof verb / sizeof verb[0]; i++) {
@@ -73,11 +74,13 @@ bool timeline_read(struct arena *a, const struct node *map, struct entry *e, str
         which = verb[i].target ? i : which;
     }
     if (found != 1) {
-        diag_error(d, map->at, "a change has exactly one of update, add, remove, approve, reject, disconnect");
+        diag_error(d, map->at,
+                   "a change has exactly one of update, add, remove, approve, reject, disconnect");
         return false;
     }
     *e = (struct entry){.node = map, .with = node_is_null(with) ? NULL : with};
-    e->change = (struct change){.at = s.at, .kind = verb[which].kind, .target = verb[which].target, .origin = map->at};
+    e->change = (struct change){
+        .at = s.at, .kind = verb[which].kind, .target = verb[which].target, .origin = map->at};
     if (!check_with(e, verb[which].verb, d))
         return false;
     e->change.summary = summary(a, e, verb[which].verb);
@@ -103,7 +106,7 @@ static size_t element(const struct edit *ed, const struct field *f, const struct
 {
     struct suggest near = {.word = name};
     for (size_t i = 0; seq && i < seq->n; i++) {
-        const char *id = f->kind == K_STRUCT ? identity_of(f->sub, seq->item[i])
+        const char *id = f->kind == K_STRUCT                 ? identity_of(f->sub, seq->item[i])
                          : seq->item[i]->kind == NODE_SCALAR ? seq->item[i]->text
                                                              : NULL;
         if (id && strcasecmp(id, name) == 0)
@@ -112,7 +115,8 @@ static size_t element(const struct edit *ed, const struct field *f, const struct
     }
     const char *what = f->kind == K_STRUCT ? f->sub->what : f->key;
     if (near.best)
-        diag_error(ed->d, target_place(ed), "there is no %s '%s' at that time; did you mean '%s'?", what, name, near.best);
+        diag_error(ed->d, target_place(ed), "there is no %s '%s' at that time; did you mean '%s'?", what,
+                   name, near.best);
     else
         diag_error(ed->d, target_place(ed), "there is no %s '%s' at that time", what, name);
     return SIZE_MAX;
@@ -190,10 +194,12 @@ static struct node *append(const struct edit *ed, const struct node *seq)
     return c;
 }
 
-static struct node *edit_map(const struct edit *ed, const struct table *t, struct node *map, const char *path);
+static struct node *edit_map(const struct edit *ed, const struct table *t, struct node *map,
+                             const char *path);
 
 /* The rest of a path within a list. => the list as it is to be, NULL after an error. */
-static struct node *edit_list(const struct edit *ed, const struct field *f, struct node *seq, const char *rest)
+static struct node *edit_list(const struct edit *ed, const struct field *f, struct node *seq,
+                              const char *rest)
 {
     enum change_kind kind = ed->e->change.kind;
     if (!rest)
@@ -209,7 +215,8 @@ static struct node *edit_list(const struct edit *ed, const struct field *f, stru
         return wrong_verb(ed, "one element: add takes the path of a list");
     if (f->kind != K_STRUCT)
         return wrong_verb(ed, "a plain value: it can be added and removed");
-    struct node *elem = slash ? edit_map(ed, f->sub, seq->item[i], slash + 1) : replace_keys(ed, f->sub, seq->item[i]);
+    struct node *elem =
+        slash ? edit_map(ed, f->sub, seq->item[i], slash + 1) : replace_keys(ed, f->sub, seq->item[i]);
     if (!elem)
         return NULL;
     struct node *c = copy_of(ed->a, seq, 0);
@@ -217,7 +224,8 @@ static struct node *edit_list(const struct edit *ed, const struct field *f, stru
     return c;
 }
 
-static struct node *edit_struct(const struct edit *ed, const struct field *f, struct node *v, const char *rest)
+static struct node *edit_struct(const struct edit *ed, const struct field *f, struct node *v,
+                                const char *rest)
 {
     struct node *map = v ? v : node_list(ed->a, NODE_MAP, ed->e->node->at, 0);
     if (rest)
@@ -290,7 +298,9 @@ static struct node *act(const struct edit *ed, struct node *root, const struct m
     c->refused = refusal(c->kind, ((const struct private_endpoint *)e->p)->status);
     if (c->refused)
         return root;
-    const char *status = c->kind == CHANGE_APPROVE ? "Approved" : c->kind == CHANGE_REJECT ? "Rejected" : "Disconnected";
+    const char *status = c->kind == CHANGE_APPROVE  ? "Approved"
+                         : c->kind == CHANGE_REJECT ? "Rejected"
+                                                    : "Disconnected";
     struct node *list = copy_of(ed->a, seq, 0);
     list->item[i] = node_with(ed->a, seq->item[i], "status", node_scalar(ed->a, ed->e->node->at, status));
     return node_with(ed->a, root, f->key, list);
@@ -315,7 +325,8 @@ static struct node *derived(struct arena *a, struct origin at, ip4 ip)
     return n;
 }
 
-/* => the map of a resource with an allocated address written into it; the same map where nothing is to be written. */
+/* => the map of a resource with an allocated address written into it; the same map where nothing is to be
+ * written. */
 static struct node *keep_one(struct arena *a, struct node *map, const char *key, bool allocated, ip4 ip)
 {
     return allocated && ip && !node_get(map, key) ? node_with(a, map, key, derived(a, map->at, ip)) : map;
@@ -368,7 +379,8 @@ static struct node *keep_frontends(struct arena *a, struct node *map, const void
 }
 
 /* => the entry of the file's list that gave this address, or a new one. */
-static struct node *keep_member(struct arena *a, struct node *map, const struct node *old, const struct pe_ip *ip)
+static struct node *keep_member(struct arena *a, struct node *map, const struct node *old,
+                                const struct pe_ip *ip)
 {
     struct node *at = derived(a, map->at, ip->privateIPAddress);
     for (size_t i = 0; old && i < old->n; i++) {
@@ -396,9 +408,10 @@ static struct node *keep_endpoint(struct arena *a, struct node *map, const void 
 
 typedef struct node *keep_fn(struct arena *a, struct node *map, const void *p);
 
-/* One section: items of the tree and elements of the model correspond one to one in a tree that was bound whole. */
-static struct node *keep_section(struct arena *a, struct node *root, const char *key, const void *elems, size_t n,
-                                 size_t size, keep_fn *keep)
+/* One section: items of the tree and elements of the model correspond one to one in a tree that was bound
+ * whole. */
+static struct node *keep_section(struct arena *a, struct node *root, const char *key, const void *elems,
+                                 size_t n, size_t size, keep_fn *keep)
 {
     const struct node *seq = node_get(root, key);
     struct node *c = NULL;
@@ -414,7 +427,7 @@ static struct node *keep_section(struct arena *a, struct node *root, const char 
 
 struct node *timeline_keep(struct arena *a, struct node *root, const struct model *m)
 {
-#define KEEP(section, keep)                                                                                    \
+#define KEEP(section, keep)                                                                                  \
     root = keep_section(a, root, #section, m->section.at, m->section.n, sizeof *m->section.at, keep)
     KEEP(networkInterfaces, keep_nic);
     KEEP(publicIPAddresses, keep_public);

@@ -1,4 +1,5 @@
-/* units.c - see units.h. Integer arithmetic throughout, so that what is read is what was meant: 0.1ms is 100000 ns. */
+/* units.c - see units.h. Integer arithmetic throughout, so that what is read is what was meant: 0.1ms is
+ * 100000 ns. */
 #include "topology/units.h"
 
 #include <ctype.h>
@@ -217,7 +218,8 @@ int unit_time(const char *s, int64_t *out)
 {
     unsigned y, mo, d, h, mi, sec;
     uint64_t ns;
-    if (!fixed(&s, 4, '-', &y) || !fixed(&s, 2, '-', &mo) || !fixed(&s, 2, 0, &d) || !*s || !strchr("Tt ", *s))
+    if (!fixed(&s, 4, '-', &y) || !fixed(&s, 2, '-', &mo) || !fixed(&s, 2, 0, &d) || !*s ||
+        !strchr("Tt ", *s))
         return -EINVAL;
     s++;
     if (!fixed(&s, 2, ':', &h) || !fixed(&s, 2, ':', &mi) || !fixed(&s, 2, 0, &sec) || !nanos(s, &ns))

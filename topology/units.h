@@ -1,9 +1,9 @@
 /* units.h - quantities as scenario files write them, read and written: each pair is an exact round trip.
  *
- * Readers take the whole text, a decimal number (a fraction is allowed where the unit divides it exactly) and a unit,
- * blanks between them allowed; a bare 0 needs no unit. => 0; -EINVAL: not of that form; -ERANGE: too large, or finer
- * than the base unit. out is untouched after an error.
- * Writers use the largest unit that needs no fraction and return buf, at least UNIT_STRLEN bytes. Cannot fail. */
+ * Readers take the whole text, a decimal number (a fraction is allowed where the unit divides it exactly) and
+ * a unit, blanks between them allowed; a bare 0 needs no unit. => 0; -EINVAL: not of that form; -ERANGE: too
+ * large, or finer than the base unit. out is untouched after an error. Writers use the largest unit that
+ * needs no fraction and return buf, at least UNIT_STRLEN bytes. Cannot fail. */
 #ifndef VNETSIM_TOPOLOGY_UNITS_H
 #define VNETSIM_TOPOLOGY_UNITS_H
 
