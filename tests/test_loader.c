@@ -134,6 +134,58 @@ Test(loader, every_row_is_whole)
     cr_assert_gt(rows, 250);
 }
 
+/* => the line of the reference that describes a key: in the section of its map, the row with its name in the
+ * first cell. NULL: none. The line is copied into row. */
+static const char *reference_row(const char *text, const char *map, const char *key, char *row, size_t size)
+{
+    char head[300], cell[128];
+    snprintf(head, sizeof head, "`%s`", *map ? map : "(file)");
+    snprintf(cell, sizeof cell, "`%s`", key);
+    bool inside = false;
+    while (text && *text) {
+        const char *end = strchr(text, '\n');
+        size_t n = end ? (size_t)(end - text) : strlen(text);
+        snprintf(row, size, "%.*s", (int)n, text);
+        text = end ? end + 1 : NULL;
+        if (row[0] == '#')
+            inside = strncmp(row, "### ", 4) == 0 && strstr(row, head);
+        char *bar = inside && row[0] == '|' ? strchr(row + 1, '|') : NULL,
+             *at = bar ? strstr(row, cell) : NULL;
+        if (at && at < bar)
+            return bar;
+    }
+    return NULL;
+}
+
+static void row_is_documented(void *arg, const char *path, const struct table *t, const struct field *f)
+{
+    char map[256], row[4096], def[64];
+    (void)t;
+    snprintf(map, sizeof map, "%.*s", (int)(strlen(path) - strlen(f->key)), path);
+    if (*map)
+        map[strlen(map) - 1] = '\0'; /* the dot */
+    const char *middle = reference_row(arg, map, f->key, row, sizeof row);
+    cr_expect_not_null(middle, "topology/SCENARIO.md says nothing about %s", path);
+    if (!middle)
+        return;
+    char *end = strchr(middle + 1, '|');
+    if (end)
+        *end = '\0';
+    snprintf(def, sizeof def, "`%s`", f->def ? f->def : "");
+    cr_expect_eq(f->required, strstr(middle, "*required*") != NULL, "%s: required or not: %s", path, middle);
+    cr_expect(!f->def || strncmp(path, "links.", 6) == 0 || strstr(middle, def), "%s: default %s: %s", path,
+              def, middle);
+}
+
+Test(loader, the_reference_names_every_key)
+{
+    size_t len;
+    char *text = slurp("topology/SCENARIO.md", &len);
+    cr_assert_not_null(text);
+    schema_walk(row_is_documented, text);
+    free(text);
+}
+
 /* -- units -------------------------------------------------------------------------------------------------
  */
 
