@@ -1,0 +1,118 @@
+/* cmd_run.c - `vnetsim run`: replay a scenario, write its captures and results, hold its expectations. */
+#include "topology/cmd.h"
+#include "topology/results.h"
+#include "topology/wire_capture.h"
+
+#include "dataplane/arena.h"
+#include "pcaps/outfile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct replay {
+    struct wire_capture *capture;
+    bool progress;
+    size_t shown;
+};
+
+static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p, const struct trace *t)
+{
+    wire_capture_packet(((struct replay *)ctx)->capture, c, port, at, p, t);
+}
+
+static void on_state(void *ctx, const struct compiled *c)
+{
+    wire_capture_state(((struct replay *)ctx)->capture, c);
+}
+
+static void on_progress(void *ctx, int64_t now, size_t done, size_t flows)
+{
+    struct replay *r = ctx;
+    if (!r->progress || done * 100 / flows == r->shown)
+        return;
+    r->shown = done * 100 / flows;
+    fprintf(stderr, "\r%3zu %% of %zu flows, virtual time %.3f s ", r->shown, flows, (double)now / 1e9);
+    if (done == flows)
+        fputs("\r\033[K", stderr);
+}
+
+static int write_json(const char *dir, const json_t *o)
+{
+    char path[4096], err[256];
+    snprintf(path, sizeof path, "%s/results.json", dir);
+    struct outfile *f = outfile_open(path, err, sizeof err);
+    char *text = json_dumps(o, JSON_INDENT(2));
+    int rc = f ? 0 : -errno;
+    if (f && text) {
+        outfile_printf(f, "%s\n", text);
+        rc = outfile_commit(f);
+    }
+    free(text);
+    return rc ? cmd_system(path, rc) : EXIT_OK;
+}
+
+static int report(const struct cmd_args *a, const struct results *res, const json_t *o, const char *dir)
+{
+    if (a->json) {
+        json_dumpf(o, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (!a->quiet) {
+        results_print(res, stdout, cmd_colour(STDOUT_FILENO));
+        printf("captures: %zu in %s\n", json_array_size(json_object_get(o, "captures")), dir);
+    }
+    return cmd_finish(res->failed ? EXIT_EXPECT : EXIT_OK);
+}
+
+static int replay(const struct cmd_args *a, const struct scenario *sc, const char *dir)
+{
+    int status = EXIT_SYSTEM;
+    struct replay r = {.progress = !a->quiet && isatty(STDERR_FILENO)};
+    r.capture = wire_capture_open(sc, dir, a->version, &status);
+    if (!r.capture)
+        return status;
+    const struct run_options o = {.reference = a->reference, .tap = on_packet, .state = on_state, .progress = on_progress, .ctx = &r};
+    struct run *run = run_new(sc, &o);
+    run_execute(run);
+    json_t *captures = wire_capture_commit(r.capture, run_end(run));
+    if (captures) {
+        struct results *res = results_new(run);
+        json_t *all = results_json(res, captures);
+        status = write_json(dir, all);
+        if (status == EXIT_OK)
+            status = report(a, res, all, dir);
+        json_decref(all);
+        json_decref(captures);
+        results_free(res);
+    }
+    run_free(run);
+    wire_capture_free(r.capture);
+    return status;
+}
+
+static int run_command(const struct cmd_args *a)
+{
+    struct scenario *sc = cmd_load_runnable(a, a->pos[0]);
+    if (!sc)
+        return EXIT_INPUT;
+    struct arena *arena = arena_new("run");
+    const char *dir = a->out ? a->out : arena_printf(arena, "%s.out", scenario_state(sc, 0)->scenario);
+    int status = replay(a, sc, dir);
+    arena_free(arena);
+    scenario_free(sc);
+    return status;
+}
+
+const struct command cmd_run = {
+    .name = "run",
+    .usage = "SCENARIO [-o DIR] [--reference]",
+    .summary = "replay a scenario: captures, results, expectations",
+    .help = "Simulates the scenario in virtual time. Writes its captures (pcapng, for Wireshark) and results.json into DIR and prints\n"
+            "a table of flows and what expectations did not hold. Exit status 1: an expectation did not hold.\n"
+            "  -o, --out DIR  where to write (default ./<scenario>.out)\n"
+            "  --reference    use the slow reference tables; the results are the same",
+    .options = "or",
+    .min_pos = 1,
+    .max_pos = 1,
+    .run = run_command,
+};
