@@ -38,6 +38,7 @@ struct image_port {
     /* private endpoint */
     uint32_t service; /* port of the service behind it */
     enum reason gate; /* REASON_NONE: approved */
+    bool high_scale;  /* its network's privateEndpointVNetPolicies is Basic: a toggle resets connections */
     /* the machine */
     bool has_host;
     struct host_config host;

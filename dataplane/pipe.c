@@ -697,6 +697,17 @@ static bool takes_service_endpoint(const struct image *img, uint32_t port, ip4 d
     return nh && nh->action == NH_SERVICE;
 }
 
+static bool cuts(const struct image *before, const struct image *after, const struct flow_state *s)
+{
+    const uint32_t port = flow_key_port(s->key);
+    if (!s->flow || s->answer || flow_key_proto(s->key) != IPPROTO_NR_TCP || port >= before->n_ports)
+        return false;
+    if (before->port[port].kind == PORT_ENDPOINT)
+        return before->port[port].high_scale != after->port[port].high_scale;
+    return !flow_key_dir(s->key) &&
+           takes_service_endpoint(before, port, s->key.dst) != takes_service_endpoint(after, port, s->key.dst);
+}
+
 static int by_number(const void *a, const void *b)
 {
     const uint32_t *x = a, *y = b;
@@ -709,13 +720,9 @@ int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct 
     uint32_t *list = malloc((p->n + 1) * sizeof *list);
     if (!list)
         return -ENOMEM;
-    for (size_t i = 0; i < p->n; i++) {
-        const struct flow_state *s = &p->state[i];
-        const uint32_t port = flow_key_port(s->key);
-        if (s->flow && !s->answer && !flow_key_dir(s->key) && flow_key_proto(s->key) == IPPROTO_NR_TCP &&
-            takes_service_endpoint(before, port, s->key.dst) != takes_service_endpoint(after, port, s->key.dst))
-            list[n++] = s->flow;
-    }
+    for (size_t i = 0; i < p->n; i++)
+        if (cuts(before, after, &p->state[i]))
+            list[n++] = p->state[i].flow;
     qsort(list, n, sizeof *list, by_number);
     for (size_t i = 0; i < n; i++)
         if (!kept || list[kept - 1] != list[i])

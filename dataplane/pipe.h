@@ -33,8 +33,9 @@ void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t por
 void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port, const struct packet_info *info,
              struct packet_meta *meta, struct pipe_decision *d);
 
-/* Which TCP flows does the change from one image to the next cut (SE-02)? Those whose destination changes between a
- * service-endpoint route and any other at a NIC they leave from.
+/* Which TCP flows does the change from one image to the next cut? Those whose destination changes between a
+ * service-endpoint route and any other at a NIC they leave from (SE-02), and those to a private endpoint whose network
+ * changes its policy for high scale (R-14).
  * => number of flow ids written to *flows (ascending, each once; malloc'd, the caller frees), or -ENOMEM. */
 int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct image *after, uint32_t **flows);
 

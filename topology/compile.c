@@ -526,6 +526,7 @@ static void port_endpoint(struct work *w, const struct private_endpoint *e)
     for (size_t i = 0; i < e->ipConfigurations.n; i++)
         map_address(w, realm, e->ipConfigurations.at[i].privateIPAddress, p->host.port);
     p->table = vnet_table(w, s->vnet);
+    p->high_scale = s->vnet->privateEndpointVNetPolicies == VNETPOL_BASIC;
     p->gate = e->status == PE_APPROVED ? REASON_NONE : REASON_ENDPOINT_NOT_APPROVED; /* PE-01, Y-17 */
     p->service = e->service ? port_of(w->r, THING(SERVICE, e->service)) : PORT_NONE;
     if (p->service == PORT_NONE)
