@@ -175,18 +175,24 @@ static struct image_table *table_add(struct work *w, const struct eff_table *row
     *(const struct eff_table **)arena_push(w->c->arena, &w->c->table, &w->n_table_notes, &w->cap_table_notes, sizeof rows) = rows;
     t->nexthop = arena_array(w->img->arena, n, sizeof *t->nexthop);
     t->n = n;
-    if (w->img->reference)
-        t->ref = lpm_ref_new();
-    else
-        t->lpm = lpm_new();
-    if (!t->ref && !t->lpm)
-        arena_oom("route table");
     return t;
 }
 
-static void table_route(struct work *w, struct image_table *t, struct prefix4 p, uint32_t nexthop)
+/* Routes of a table in the making; of equal prefixes the last one counts. */
+struct route_list {
+    struct lpm_route *at;
+    size_t n, cap;
+};
+
+static void route_add(struct work *w, struct route_list *l, struct prefix4 p, uint32_t nexthop)
 {
-    int rc = w->img->reference ? lpm_ref_add(t->ref, p.addr, p.len, nexthop) : lpm_add(t->lpm, p.addr, p.len, nexthop);
+    struct lpm_route *r = arena_push(w->c->arena, &l->at, &l->n, &l->cap, sizeof *r);
+    *r = (struct lpm_route){p.addr, nexthop, p.len};
+}
+
+static void table_seal(struct work *w, struct image_table *t, const struct route_list *l)
+{
+    int rc = w->img->reference ? lpm_ref_build(&t->ref, l->at, l->n) : lpm_build(&t->lpm, l->at, l->n);
     if (rc)
         arena_oom("route table");
 }
@@ -284,9 +290,11 @@ static uint32_t table_of_routes(struct work *w, const struct eff_table *rows, co
         }
         t->nexthop[i] = nh;
     }
-    size_t n = routes_compile(w->c->arena, rows, &entry);
+    struct route_list list = {0};
+    const size_t n = routes_compile(w->c->arena, rows, &entry);
     for (size_t i = 0; i < n; i++)
-        table_route(w, t, entry[i].prefix, entry[i].row);
+        route_add(w, &list, entry[i].prefix, entry[i].row);
+    table_seal(w, t, &list);
     return index;
 }
 
@@ -324,7 +332,8 @@ static uint32_t onprem_table(struct work *w, const struct onprem *o)
     const uint32_t realm = onprem_realm(w, o);
     t->nexthop[0] = (struct image_nexthop){.action = NH_ONPREM, .realm = realm, .crossing = NONE32, .link = LINK_INTRA_VNET, .row = NONE32};
     t->nexthop[1] = (struct image_nexthop){.action = NH_REALM, .realm = realm, .crossing = NONE32, .link = LINK_INTRA_VNET, .row = NONE32};
-    table_route(w, t, (struct prefix4){0, 0}, 0);
+    struct route_list list = {0};
+    route_add(w, &list, (struct prefix4){0, 0}, 0);
     for (size_t g = n_gw; g-- > 0;) { /* the first gateway in the file wins */
         const struct gateway *gw = &w->m->virtualNetworkGateways.at[g];
         if (!connects(gw, o))
@@ -333,18 +342,19 @@ static uint32_t onprem_table(struct work *w, const struct onprem *o)
         t->nexthop[2 + g].row = NONE32;
         const struct vnet *v = gw->virtualNetwork;
         for (size_t i = 0; i < v->addressPrefixes.n; i++)
-            table_route(w, t, v->addressPrefixes.at[i], 2 + (uint32_t)g);
+            route_add(w, &list, v->addressPrefixes.at[i], 2 + (uint32_t)g);
         for (size_t k = 0; k < v->virtualNetworkPeerings.n; k++) {
             const struct peering *p = &v->virtualNetworkPeerings.at[k];
             if (!p->reverse || !p->allowGatewayTransit || !p->reverse->useRemoteGateways)
                 continue;
             for (size_t i = 0; i < p->remoteVirtualNetwork->addressPrefixes.n; i++)
-                table_route(w, t, p->remoteVirtualNetwork->addressPrefixes.at[i], 2 + (uint32_t)g);
+                route_add(w, &list, p->remoteVirtualNetwork->addressPrefixes.at[i], 2 + (uint32_t)g);
         }
     }
     for (size_t i = 0; i < o->addressPrefixes.n; i++)
         if (o->addressPrefixes.at[i].len)
-            table_route(w, t, o->addressPrefixes.at[i], 1);
+            route_add(w, &list, o->addressPrefixes.at[i], 1);
+    table_seal(w, t, &list);
     return index;
 }
 
