@@ -21,19 +21,6 @@ static void set_new(json_t *o, const char *key, json_t *value)
         arena_oom("results");
 }
 
-/* The prefix by which the row was found: where a row has several, the longest that holds the destination. */
-static struct prefix4 matched_prefix(const struct eff_route *r, ip4 dst)
-{
-    struct prefix4 best = r->prefix[0];
-    bool any = false;
-    for (size_t i = 0; i < r->n_prefix; i++)
-        if (prefix4_has(r->prefix[i], dst) && (!any || r->prefix[i].len > best.len)) {
-            best = r->prefix[i];
-            any = true;
-        }
-    return best;
-}
-
 static ip4 request_target(const struct flow_result *f)
 {
     if (f->spec.addr)
@@ -49,12 +36,14 @@ static void set_route(json_t *o, const struct run *run, const struct flow_result
     const struct compiled *c = f->route.made ? run_image(run, f->route.epoch) : NULL;
     const struct eff_route *r = c ? explain_route(c, f->route.a, f->route.b) : NULL;
     char buf[PREFIX4_STRLEN];
+    struct prefix4 matched;
     const struct thing from = c && f->from < c->image->n_ports ? c->thing[f->from] : (struct thing){0};
     if (!r || from.kind != THING_NIC)
         return;
     set_text(o, "nextHopType", nexthop_type_word(r->type));
     set_ip(o, "nextHopIpAddress", r->n_next_hop ? r->next_hop[0] : 0);
-    set_text(o, "route", prefix4_format(matched_prefix(r, request_target(f)), buf));
+    if (routes_select(c->table[f->route.a], request_target(f), &matched))
+        set_text(o, "route", prefix4_format(matched, buf));
     set_text(o, "routeSource", route_source_word(r->source));
     set_text(o, "routeName", r->name);
 }
