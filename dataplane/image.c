@@ -30,14 +30,18 @@ void image_free(struct image *img)
     arena_free(img->arena);
 }
 
-const struct image_nexthop *image_route(const struct image *img, uint32_t port, ip4 dst)
+const struct image_nexthop *image_lookup(const struct image *img, uint32_t t, ip4 dst)
 {
-    uint32_t t = img->port[port].table;
     if (t == NONE32)
         return NULL;
     const struct image_table *table = &img->table[t];
     uint32_t nh = img->reference ? lpm_ref_lookup(table->ref, dst) : lpm_lookup(table->lpm, dst);
     return nh == LPM_MISS ? NULL : &table->nexthop[nh];
+}
+
+const struct image_nexthop *image_route(const struct image *img, uint32_t port, ip4 dst)
+{
+    return image_lookup(img, img->port[port].table, dst);
 }
 
 struct acl_hit image_acl_check(const struct image *img, uint32_t acl, const struct acl_key *key)

@@ -86,6 +86,7 @@ struct image_realm {
     size_t n;
     bool onprem;
     uint32_t pool;     /* on-premises: translation to the Internet; NONE32: no way out */
+    uint32_t table;    /* on-premises: its routes, for what comes back through that translation */
 };
 
 struct image_pool { /* source translation to one of a few public addresses (O-02, O-06) */
@@ -133,7 +134,8 @@ struct image {
 struct image *image_new(uint32_t epoch);
 void image_free(struct image *img);
 
-/* Route lookup at a port, as the packet path does it. => next hop of the port's table, or NULL (no table, no route). */
+/* Route lookup in a table, or in a port's, as the packet path does it. => next hop, or NULL (no table, no route). */
+const struct image_nexthop *image_lookup(const struct image *img, uint32_t table, ip4 dst);
 const struct image_nexthop *image_route(const struct image *img, uint32_t port, ip4 dst);
 struct acl_hit image_acl_check(const struct image *img, uint32_t acl, const struct acl_key *key);
 /* => whether addr lies in the realm's prefixes. */

@@ -297,6 +297,19 @@ static uint8_t public_link(const struct ctx *c, uint32_t next)
                : c->img->link_backbone;
 }
 
+/* Who takes a packet that a translation let back in: the machine with the address, or the gateway through which a
+ * virtual network sent its forced-tunnelled traffic here. */
+static uint32_t inside(const struct ctx *c, uint32_t realm)
+{
+    uint32_t v = exact_get(c->img->addresses, realm, c->dst);
+    if (v == EXACT_MISS && c->img->realm[realm].onprem) {
+        const struct image_nexthop *nh = image_lookup(c->img, c->img->realm[realm].table, c->dst);
+        if (nh && nh->action == NH_PORT)
+            v = nh->port;
+    }
+    return v;
+}
+
 /* The destination is in the public address map: a port, or a pool whose translation leads back inside. */
 static void to_public(struct ctx *c)
 {
@@ -316,7 +329,7 @@ static void to_public(struct ctx *c)
             return;
         }
         set_dst(c, (ip4)(in >> 16), (uint16_t)in);
-        v = exact_get(c->img->addresses, c->img->pool[pool].realm, c->dst);
+        v = inside(c, c->img->pool[pool].realm);
         if (v == EXACT_MISS) {
             drop(c, STAGE_DELIVERY, REASON_NO_HOST);
             return;

@@ -566,7 +566,7 @@ static void ports_onprem(struct work *w, const struct onprem *o)
     r->prefix = o->addressPrefixes.at;
     r->n = o->addressPrefixes.n;
     r->pool = o->natIPs.n ? pool_add(w, number2(w->r->pool, "onprem", o->name), o->natIPs.at, o->natIPs.n, realm) : NONE32;
-    const uint32_t table = onprem_table(w, o);
+    const uint32_t table = r->table = onprem_table(w, o);
     for (size_t i = 0; i < o->hosts.n; i++) {
         const struct onprem_host *h = &o->hosts.at[i];
         struct image_port *p = port_init(w, THING(ONPREM_HOST, h), PORT_ONPREM_HOST, realm, h->ipAddress);
@@ -685,7 +685,7 @@ struct compiled *compile_model(const struct model *m, struct numbering *r, uint3
     w.vnet_table = none_array(&w, m->virtualNetworks.n);
     for (size_t i = 0; i < m->virtualNetworks.n; i++) {
         const struct vnet *v = &m->virtualNetworks.at[i];
-        w.img->realm[vnet_realm(&w, v)] = (struct image_realm){v->addressPrefixes.at, v->addressPrefixes.n, false, NONE32};
+        w.img->realm[vnet_realm(&w, v)] = (struct image_realm){v->addressPrefixes.at, v->addressPrefixes.n, false, NONE32, NONE32};
     }
     port_resolver(&w, PORT_RESOLVER_NUMBER, IP4_PLATFORM);
     port_resolver(&w, PORT_PUBLIC_RESOLVER_NUMBER, PUBLIC_RESOLVER);
