@@ -1,0 +1,243 @@
+/* host_payload.c - application data that look like what their port says.
+ *
+ * Each byte is a function of the message it belongs to and its place there, so that nothing is stored and what is sent
+ * again is the same. HTTP messages are complete (header, body) and exactly as long as asked; where that is too short for
+ * a header they are plain letters. TLS data are application-data records (RFC 8446 section 5.1) without a handshake, as a
+ * capture that began late shows them. Other ports get letters, or zeros, or a mixture: an analyser that knows the port's
+ * protocol would call one or the other malformed, and the table below names the one that it takes for data. */
+#include "dataplane/host_payload.h"
+
+#include "dataplane/addr.h"
+#include "dataplane/cursor.h"
+#include "dataplane/packet.h"
+
+#include <stdio.h>
+
+struct kind_row {
+    uint8_t proto;
+    uint16_t first, last;
+    enum payload_kind kind;
+};
+
+static const struct kind_row rows[] = {
+    {IPPROTO_NR_TCP, 80, 80, PAYLOAD_HTTP},       {IPPROTO_NR_TCP, 8000, 8000, PAYLOAD_HTTP},
+    {IPPROTO_NR_TCP, 8080, 8081, PAYLOAD_HTTP},   {IPPROTO_NR_TCP, 10255, 10255, PAYLOAD_HTTP},
+    {IPPROTO_NR_TCP, 443, 443, PAYLOAD_TLS},      {IPPROTO_NR_TCP, 636, 636, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 853, 853, PAYLOAD_TLS},      {IPPROTO_NR_TCP, 989, 995, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 5671, 5671, PAYLOAD_TLS},    {IPPROTO_NR_TCP, 6443, 6443, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 8443, 8443, PAYLOAD_TLS},    {IPPROTO_NR_TCP, 8883, 8883, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 9093, 9093, PAYLOAD_TLS},    {IPPROTO_NR_TCP, 10250, 10250, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 123, 123, PAYLOAD_ZERO},     {IPPROTO_NR_TCP, 500, 500, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 1861, 1861, PAYLOAD_ZERO},   {IPPROTO_NR_TCP, 2404, 2404, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 3452, 3452, PAYLOAD_ZERO},   {IPPROTO_NR_TCP, 5683, 5683, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 6160, 6160, PAYLOAD_ZERO},   {IPPROTO_NR_TCP, 6668, 6668, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 7911, 7911, PAYLOAD_ZERO},   {IPPROTO_NR_TCP, 9956, 9956, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 0, 65535, PAYLOAD_LETTERS},  {IPPROTO_NR_UDP, 53, 53, PAYLOAD_DNS},
+    {IPPROTO_NR_UDP, 1718, 1719, PAYLOAD_MIXED},  {IPPROTO_NR_UDP, 1745, 1745, PAYLOAD_MIXED},
+    {IPPROTO_NR_UDP, 2246, 2246, PAYLOAD_MIXED},  {IPPROTO_NR_UDP, 2313, 2313, PAYLOAD_MIXED},
+    {IPPROTO_NR_UDP, 2945, 2945, PAYLOAD_MIXED},  {IPPROTO_NR_UDP, 3130, 3130, PAYLOAD_MIXED},
+    {IPPROTO_NR_UDP, 3455, 3455, PAYLOAD_MIXED},  {IPPROTO_NR_UDP, 3544, 3544, PAYLOAD_MIXED},
+    {IPPROTO_NR_UDP, 213, 213, PAYLOAD_LETTERS},  {IPPROTO_NR_UDP, 2157, 2157, PAYLOAD_LETTERS},
+    {IPPROTO_NR_UDP, 0, 65535, PAYLOAD_ZERO},
+};
+
+enum payload_kind payload_kind(uint8_t proto, uint16_t port)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].proto == proto && rows[i].first <= port && port <= rows[i].last)
+            return rows[i].kind;
+    }
+    return PAYLOAD_LETTERS;
+}
+
+static void plain(enum payload_kind kind, uint64_t at, uint8_t *out, size_t n)
+{
+    if (kind == PAYLOAD_ZERO || kind == PAYLOAD_DNS) {
+        memset(out, 0, n);
+        return;
+    }
+    unsigned letter = (unsigned)(at % 23);
+    for (size_t i = 0; i < n; i++, at++) {
+        if (kind == PAYLOAD_MIXED || kind == PAYLOAD_TLS)
+            out[i] = (uint8_t)(at * 2654435761u >> 7);
+        else
+            out[i] = (uint8_t)('a' + letter);
+        letter = letter == 22 ? 0 : letter + 1;
+    }
+}
+
+/* -- HTTP ---------------------------------------------------------------------------------------------------------- */
+
+enum { HTTP_HEAD = 640 };
+
+/* The header of a message of size bytes in all. => its length; 0: no header is short enough. */
+static size_t http_request(const struct payload *p, uint64_t size, char head[HTTP_HEAD])
+{
+    /* the filling goes into the header: a GET has no body */
+    int n = snprintf(head, HTTP_HEAD, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", p->host);
+    if (n > 0 && (uint64_t)n == size)
+        return (size_t)n;
+    n = snprintf(head, HTTP_HEAD, "GET / HTTP/1.1\r\nHost: %s\r\nX-Fill: ", p->host);
+    if (n > 0 && (uint64_t)n + 5 <= size)
+        return (size_t)n;
+    n = snprintf(head, HTTP_HEAD, "GET /");
+    return size >= 18 ? (size_t)n : 0;
+}
+
+static void http_request_fill(const struct payload *p, uint64_t size, uint64_t at, uint8_t *out, size_t n)
+{
+    char head[HTTP_HEAD];
+    size_t len = http_request(p, size, head);
+    const char *tail = head[5] ? "\r\n\r\n" : " HTTP/1.0\r\n\r\n";
+    uint64_t end = size - strlen(tail);
+    if (!len || len == size)
+        end = size;
+    for (size_t i = 0; i < n; i++, at++)
+        out[i] = (uint8_t)(at < len ? head[at] : at >= end ? tail[at - end] : 'a' + (int)(at % 23));
+}
+
+static size_t http_answer(const struct payload *p, uint64_t size, char head[HTTP_HEAD])
+{
+    const char *status = p->refused ? "403 Forbidden" : "200 OK";
+    char why[96] = "", full[HTTP_HEAD], brief[HTTP_HEAD];
+    if (p->refused)
+        snprintf(why, sizeof why, "X-Reason: %s\r\n", reason_word(p->refused));
+    uint64_t body = size; /* its length is in the header, whose length depends on it */
+    for (int i = 0; i < 4; i++) {
+        int n = snprintf(full, sizeof full, "HTTP/1.1 %s\r\nContent-Type: application/octet-stream\r\n%sContent-Length: %llu"
+                         "\r\n\r\n", status, why, (unsigned long long)body);
+        int m = snprintf(brief, sizeof brief, "HTTP/1.1 %s\r\nContent-Length: %llu\r\n\r\n", status,
+                         (unsigned long long)body);
+        bool fits = (uint64_t)n <= size;
+        int use = fits ? n : m;
+        if ((uint64_t)use > size)
+            return 0;
+        if (body == size - (uint64_t)use || i == 3) {
+            memcpy(head, fits ? full : brief, (size_t)use + 1);
+            return (size_t)use;
+        }
+        body = size - (uint64_t)use;
+    }
+    return 0;
+}
+
+static void http_answer_fill(const struct payload *p, uint64_t size, uint64_t at, uint8_t *out, size_t n)
+{
+    char head[HTTP_HEAD];
+    size_t len = http_answer(p, size, head);
+    for (size_t i = 0; i < n; i++, at++)
+        out[i] = (uint8_t)(at < len ? head[at] : 'a' + (int)(at % 23));
+}
+
+/* -- TLS ------------------------------------------------------------------------------------------------------------- */
+
+enum { TLS_HEAD = 5, TLS_FULL = TLS_HEAD + 16384 };
+
+/* The record that holds byte at: records of full size, the last one shorter; where that would be too short for a record
+ * the one before gives it its last bytes. */
+static void tls_record(uint64_t size, uint64_t at, uint64_t *start, uint64_t *len)
+{
+    const uint64_t least = TLS_HEAD + 1;
+    uint64_t tail = size % TLS_FULL, cut = tail && tail < least && size > TLS_FULL ? size - tail - least : size;
+    *start = at / TLS_FULL * TLS_FULL;
+    if (at >= cut)
+        *start = cut;
+    *len = (*start < cut ? cut : size) - *start;
+    if (*len > TLS_FULL)
+        *len = TLS_FULL;
+}
+
+static void tls_fill(uint64_t size, uint64_t at, uint8_t *out, size_t n)
+{
+    while (n) {
+        uint64_t start, len;
+        tls_record(size, at, &start, &len);
+        const uint8_t head[TLS_HEAD] = {23, 3, 3, (uint8_t)((len - TLS_HEAD) >> 8), (uint8_t)(len - TLS_HEAD)};
+        size_t part = start + len - at < n ? (size_t)(start + len - at) : n;
+        plain(PAYLOAD_TLS, at, out, part);
+        for (size_t i = 0; i < part && at + i < start + TLS_HEAD; i++)
+            out[i] = head[at + i - start];
+        at += part;
+        out += part;
+        n -= part;
+    }
+}
+
+/* -- streams ----------------------------------------------------------------------------------------------------------- */
+
+static void message_fill(const struct payload *p, uint64_t size, uint64_t at, uint8_t *out, size_t n)
+{
+    if (p->kind == PAYLOAD_HTTP && size >= 18) {
+        char head[HTTP_HEAD];
+        if (p->answer ? http_answer(p, size, head) : http_request(p, size, head)) {
+            (p->answer ? http_answer_fill : http_request_fill)(p, size, at, out, n);
+            return;
+        }
+    }
+    if (p->kind == PAYLOAD_TLS && size > TLS_HEAD)
+        tls_fill(size, at, out, n);
+    else
+        plain(p->kind, at, out, n);
+}
+
+void payload_fill(const struct payload *p, uint64_t offset, uint8_t *out, size_t n)
+{
+    while (n) {
+        uint64_t size = p->first, at = offset;
+        if (offset >= p->first) {
+            size = p->later;
+            at = (offset - p->first) % p->later;
+        }
+        size_t part = size - at < n ? (size_t)(size - at) : n;
+        message_fill(p, size, at, out, part);
+        offset += part;
+        out += part;
+        n -= part;
+    }
+}
+
+/* -- DNS ---------------------------------------------------------------------------------------------------------------- */
+
+enum { OPT_TYPE = 41, OPT_PADDING = 12, OPT_FIXED = 15, OPT_UDP_SIZE = 1232 };
+
+/* Append an OPT record that pads the message of n bytes to want. => the new length. */
+static size_t pad(uint8_t *out, size_t n, size_t want, size_t cap)
+{
+    if (want < n + OPT_FIXED || want > cap)
+        return n;
+    struct writer w = {.data = out, .cap = want, .at = n};
+    size_t fill = want - n - OPT_FIXED;
+    writer_u8(&w, 0); /* the root */
+    writer_u16(&w, OPT_TYPE);
+    writer_u16(&w, OPT_UDP_SIZE);
+    writer_u32(&w, 0);
+    writer_u16(&w, (uint16_t)(fill + 4));
+    writer_u16(&w, OPT_PADDING);
+    writer_u16(&w, (uint16_t)fill);
+    memset(out + w.at, 0, fill);
+    wire_put16(out + 10, (uint16_t)(wire_get16(out + 10) + 1)); /* additional records */
+    return want;
+}
+
+size_t payload_dns_query(uint16_t id, const char *name, size_t want, uint8_t *out, size_t cap)
+{
+    struct dns_msg m = {.id = id, .recursion_desired = true, .qtype = DNS_TYPE_A};
+    snprintf(m.qname, sizeof m.qname, "%s", name);
+    int n = dns_encode(&m, out, cap);
+    return n < 0 ? 0 : pad(out, (size_t)n, want, cap);
+}
+
+size_t payload_dns_answer(const struct dns_msg *query, ip4 addr, bool refuse, size_t want, uint8_t *out, size_t cap)
+{
+    struct dns_msg m = *query;
+    m.response = m.recursion_available = true;
+    m.rcode = refuse ? DNS_RCODE_REFUSED : DNS_RCODE_NOERROR;
+    m.n = 0;
+    if (!refuse && m.qtype == DNS_TYPE_A) {
+        m.n = 1;
+        m.rr[0] = (struct dns_answer_rr){.type = DNS_TYPE_A, .ttl = 60, .addr = addr};
+        snprintf(m.rr[0].name, sizeof m.rr[0].name, "%s", m.qname);
+    }
+    int n = dns_encode(&m, out, cap);
+    return n < 0 ? 0 : pad(out, (size_t)n, want, cap);
+}

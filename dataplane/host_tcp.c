@@ -1,0 +1,535 @@
+/* host_tcp.c - TCP connections of a host, and the applications on them.
+ *
+ * Connections lie in a table by addresses and ports. A server's are told apart by the metadata of their packets besides
+ * (private endpoint, identity, realm): the private addresses of two networks may be equal. A client's are not: its answers
+ * come through whatever the network put in between.
+ *
+ * The client writes the request, waits for the answer (all bytes, or fewer that end with PSH: a refusal) and closes. With
+ * keepOpen it first exchanges small messages. The server answers when the request is complete: by count where the
+ * scenario knows the flow, at PSH else. It closes after the client.
+ *
+ * Connections end in three steps, so that the TCP machine never runs on freed memory: the machine says it is over, the
+ * connection leaves the tables and goes to the dead, and the dead are buried when the call from outside ends. Those in
+ * TIME-WAIT stay in the table, without a timer, until something happens a minute later. */
+#include "dataplane/host_int.h"
+
+#include "dataplane/mem.h"
+#include "dataplane/rng.h"
+#include "dataplane/wire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct conn *conn_of(struct tcp *t)
+{
+    return (struct conn *)(void *)t; /* its first member */
+}
+
+/* -- lists and tables ------------------------------------------------------------------------------------------------------ */
+
+static void list_add(struct conn_list *l, struct conn *c)
+{
+    c->prev = l->last;
+    c->next = NULL;
+    if (l->last)
+        l->last->next = c;
+    else
+        l->first = c;
+    l->last = c;
+    l->n++;
+}
+
+static void list_del(struct conn_list *l, struct conn *c)
+{
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        l->first = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    else
+        l->last = c->prev;
+    l->n--;
+}
+
+static struct conn *conn_find(const struct host *h, const struct tuple *t, const struct packet_meta *m)
+{
+    for (struct tab_link *l = tab_first(&h->conns, tuple_hash(t)); l; l = tab_next(l)) {
+        struct conn *c = conn_by_tuple(l);
+        bool here = c->meta.endpoint == m->endpoint && c->meta.identity == m->identity && c->meta.realm == m->realm;
+        if (tuple_eq(&c->t, t) && (c->tcp.active || here))
+            return c;
+    }
+    return NULL;
+}
+
+static void bury(struct host *h, struct conn *c)
+{
+    tcp_free(&c->tcp);
+    packet_put(h->env->pool, c->first);
+    mem_free(c, sizeof *c);
+}
+
+/* Out of every list and table; freed when the current call ends. */
+static void conn_dead(struct conn *c)
+{
+    struct host *h = c->host;
+    tab_del(&h->conns, &c->by_tuple);
+    tab_del(&h->flows, &c->by_flow);
+    list_del(c->parked ? &h->waiting : &h->open, c);
+    hook_del(h, &c->hook);
+    c->next = h->dead;
+    h->dead = c;
+}
+
+void host_tcp_reap(struct host *h)
+{
+    while (h->waiting.first && host_now(h) >= h->waiting.first->forget_at)
+        conn_dead(h->waiting.first);
+    for (struct conn *c = h->dead, *next; c; c = next) {
+        next = c->next;
+        bury(h, c);
+    }
+    h->dead = NULL;
+}
+
+void host_tcp_free(struct host *h)
+{
+    while (h->open.first)
+        conn_dead(h->open.first);
+    while (h->waiting.first)
+        conn_dead(h->waiting.first);
+    for (struct run *r = h->run_first; r; r = r->next)
+        r->conn = NULL;
+    host_tcp_reap(h);
+}
+
+/* After the machine said its last word. */
+static void conn_over(struct conn *c)
+{
+    if (c->tcp.state != TCPS_TIME_WAIT) {
+        conn_dead(c);
+        return;
+    }
+    list_del(&c->host->open, c);
+    c->parked = true;
+    c->forget_at = host_now(c->host) + HOST_TIME_WAIT;
+    list_add(&c->host->waiting, c);
+}
+
+void conn_abandon(struct conn *c)
+{
+    c->run = NULL;
+}
+
+static void deadline(struct host *h, struct hook *k)
+{
+    struct conn *c = (struct conn *)(void *)((uint8_t *)k - offsetof(struct conn, hook));
+    tcp_tick(&c->tcp, host_now(h));
+}
+
+/* A connection without a machine yet. meta: of the packets it will send. */
+static struct conn *conn_new(struct host *h, const struct tuple *t, const struct packet_meta *meta)
+{
+    struct conn *c = mem_alloc(sizeof *c);
+    if (!c)
+        return NULL;
+    c->host = h;
+    c->t = *t;
+    c->meta = *meta;
+    if (hook_add(h, &c->hook, deadline)) {
+        mem_free(c, sizeof *c);
+        return NULL;
+    }
+    if (tab_add(&h->conns, &c->by_tuple, tuple_hash(t)))
+        goto no_memory;
+    if (tab_add(&h->flows, &c->by_flow, hash_mix(meta->flow))) {
+        tab_del(&h->conns, &c->by_tuple);
+        goto no_memory;
+    }
+    list_add(&h->open, c);
+    return c;
+no_memory:
+    hook_del(h, &c->hook);
+    mem_free(c, sizeof *c);
+    return NULL;
+}
+
+static uint32_t initial_sequence(struct host *h)
+{
+    return (uint32_t)hash_mix((uint64_t)h->c.port << 32 | ++h->counter);
+}
+
+static uint16_t own_mss(const struct host *h)
+{
+    return (uint16_t)(h->c.mtu > 40 + 64 ? h->c.mtu - 40 : 64);
+}
+
+/* -- the machine's outside --------------------------------------------------------------------------------------------------- */
+
+static void segment_send(struct host *h, const struct tuple *t, const struct packet_meta *m, const struct tcp_segment *s,
+                         const uint8_t *data)
+{
+    struct eth_fields eth = host_eth(h);
+    struct ip_fields ip = host_ip(h, t->local, t->remote, true);
+    struct tcp_fields f = {.sport = t->lport, .dport = t->rport, .seq = s->seq, .ack = s->ack, .flags = s->flags,
+                           .window = s->window, .mss = s->mss, .wscale = s->wscale};
+    host_send(h, packet_build_tcp(h->env->pool, &eth, &ip, &f, data, s->len), m);
+}
+
+static void ops_send(struct tcp *tcp, const struct tcp_segment *s)
+{
+    uint8_t data[HOST_DATAGRAM];
+    struct conn *c = conn_of(tcp);
+    if (s->len)
+        payload_fill(&c->say, s->offset, data, s->len);
+    segment_send(c->host, &c->t, &c->meta, s, data);
+}
+
+static void ops_wake(struct tcp *tcp, int64_t at)
+{
+    struct conn *c = conn_of(tcp);
+    hook_set(c->host, &c->hook, at);
+}
+
+static struct tcp_segment segment_of(const struct packet *p, const struct packet_info *in)
+{
+    struct tcp_segment s = {.seq = in->seq, .ack = in->ack, .flags = in->tcp_flags, .window = in->window,
+                            .len = in->payload_len, .wscale = -1};
+    if (!(in->tcp_flags & TCP_SYN))
+        return s;
+    uint32_t mss = packet_tcp_option(p->data, in, WIRE_TCPOPT_MSS, 4);
+    uint32_t scale = packet_tcp_option(p->data, in, WIRE_TCPOPT_WSCALE, 3);
+    s.mss = mss ? wire_get16(p->data + mss) : 0;
+    if (scale)
+        s.wscale = (int8_t)(p->data[scale] < 14 ? p->data[scale] : 14);
+    return s;
+}
+
+/* -- server -------------------------------------------------------------------------------------------------------------------- */
+
+/* The request is complete: serve it, or refuse in the way that the reason's verdict says. */
+static void server_first(struct conn *c)
+{
+    struct host *h = c->host;
+    int64_t now = host_now(h);
+    enum reason why = h->env->admit(h->env->ctx, h->c.port, c->first);
+    packet_put(h->env->pool, c->first);
+    c->first = NULL;
+    c->answered = true;
+    c->goal += c->say.later;
+    if (why == REASON_NONE) {
+        tcp_write(&c->tcp, now, c->response);
+        return;
+    }
+    c->goal = UINT64_MAX; /* it speaks no more after this */
+    if (reason_verdict(why) == VERDICT_RESET) {
+        tcp_abort(&c->tcp, now);
+        conn_over(c);
+    } else if (reason_verdict(why) != VERDICT_DROPPED) {
+        c->say.refused = why;
+        c->say.first = c->response < HOST_REFUSAL ? c->response : HOST_REFUSAL;
+        tcp_write(&c->tcp, now, c->say.first);
+    }
+}
+
+static bool server_ready(const struct conn *c)
+{
+    if (c->tcp.state == TCPS_CLOSED || c->goal == UINT64_MAX)
+        return false;
+    return c->known ? c->tcp.received >= c->goal : c->tcp.message_end;
+}
+
+static void server_data(struct conn *c)
+{
+    while (server_ready(c)) {
+        c->tcp.message_end = false;
+        if (!c->answered) {
+            server_first(c);
+            continue;
+        }
+        c->goal += c->say.later;
+        tcp_write(&c->tcp, host_now(c->host), c->say.later);
+    }
+}
+
+static void server_news(struct conn *c, enum tcp_news what)
+{
+    switch (what) {
+    case TCP_OPENED:
+        if (c->known && !c->goal)
+            server_data(c);
+        break;
+    case TCP_DATA:
+        server_data(c);
+        break;
+    case TCP_PEER_CLOSED:
+        tcp_close(&c->tcp, host_now(c->host));
+        break;
+    case TCP_DONE:
+    case TCP_REFUSED:
+    case TCP_RESET:
+    case TCP_TIMED_OUT:
+        conn_over(c);
+        break;
+    }
+}
+
+/* -- client -------------------------------------------------------------------------------------------------------------------- */
+
+static void client_close(struct run *r)
+{
+    struct conn *c = r->conn;
+    r->phase = RUN_CLOSE;
+    hook_set(r->host, &r->hook, HOST_NEVER);
+    tcp_close(&c->tcp, host_now(r->host));
+}
+
+/* An answer is complete; full: no refusal. */
+static void client_answered(struct run *r, bool full)
+{
+    if (!r->spec.keep_open || !full) {
+        client_close(r);
+        return;
+    }
+    if (r->phase != RUN_KEEP) {
+        r->phase = RUN_KEEP;
+        r->next_message = host_now(r->host) + HOST_KEEP_EVERY;
+    }
+    r->awaiting = false;
+    hook_set(r->host, &r->hook, host_run_keep_due(r));
+}
+
+static void client_opened(struct run *r)
+{
+    struct conn *c = r->conn;
+    r->opened = host_now(r->host);
+    r->phase = RUN_REQUEST;
+    r->expect = r->spec.response_bytes;
+    hook_set(r->host, &r->hook, r->opened + HOST_IDLE);
+    tcp_write(&c->tcp, r->opened, r->spec.request_bytes);
+    if (r->expect == 0)
+        client_answered(r, true);
+}
+
+static void client_data(struct run *r)
+{
+    struct conn *c = r->conn;
+    bool waits = r->phase == RUN_REQUEST || (r->phase == RUN_KEEP && r->awaiting);
+    r->got = c->tcp.received;
+    if (waits && (r->got >= r->expect || c->tcp.message_end))
+        client_answered(r, r->got >= r->expect);
+}
+
+/* The server closed first: fine after an answer, of whatever size. */
+static void client_peer_closed(struct run *r)
+{
+    struct conn *c = r->conn;
+    if (r->phase == RUN_CLOSE)
+        return;
+    if (r->phase == RUN_REQUEST && (c->tcp.received || !r->expect)) {
+        client_close(r);
+        return;
+    }
+    tcp_close(&c->tcp, host_now(r->host));
+    host_run_end(r, FLOW_RESET);
+}
+
+void conn_deadline(struct run *r)
+{
+    struct conn *c = r->conn;
+    int64_t now = host_now(r->host), idle = c->tcp.progress_at + HOST_IDLE;
+    if (r->phase == RUN_KEEP && !r->awaiting) {
+        if (now >= r->opened + r->spec.keep_open) {
+            client_close(r);
+            return;
+        }
+        r->awaiting = true;
+        r->next_message = now + HOST_KEEP_EVERY;
+        r->expect = r->got + HOST_KEEP;
+        c->tcp.progress_at = now;
+        hook_set(r->host, &r->hook, now + HOST_IDLE);
+        tcp_write(&c->tcp, now, HOST_KEEP);
+    } else if (now < idle) {
+        hook_set(r->host, &r->hook, idle);
+    } else { /* the request went through, the answer never comes */
+        conn_over(c);
+        host_run_end(r, FLOW_TIMEOUT);
+    }
+}
+
+static enum flow_outcome client_outcome(const struct run *r, enum tcp_news what)
+{
+    switch (what) {
+    case TCP_REFUSED:
+        return FLOW_REFUSED;
+    case TCP_RESET:
+        return FLOW_RESET;
+    case TCP_TIMED_OUT:
+        /* the answer is there and only the goodbye got lost */
+        return r->phase == RUN_CLOSE && !r->spec.keep_open ? FLOW_OK : FLOW_TIMEOUT;
+    case TCP_OPENED:
+    case TCP_DATA:
+    case TCP_PEER_CLOSED:
+    case TCP_DONE:
+        break;
+    }
+    return FLOW_OK;
+}
+
+static void client_news(struct conn *c, enum tcp_news what)
+{
+    struct run *r = c->run;
+    switch (what) {
+    case TCP_OPENED:
+        client_opened(r);
+        break;
+    case TCP_DATA:
+        client_data(r);
+        break;
+    case TCP_PEER_CLOSED:
+        client_peer_closed(r);
+        break;
+    case TCP_DONE:
+    case TCP_REFUSED:
+    case TCP_RESET:
+    case TCP_TIMED_OUT:
+        conn_over(c);
+        host_run_end(r, client_outcome(r, what));
+        break;
+    }
+}
+
+static void ops_news(struct tcp *tcp, enum tcp_news what)
+{
+    struct conn *c = conn_of(tcp);
+    if (c->run)
+        client_news(c, what);
+    else
+        server_news(c, what); /* also of a client whose flow is over: closes after the peer */
+}
+
+static const struct tcp_ops ops = {.send = ops_send, .wake = ops_wake, .news = ops_news};
+
+/* -- opening --------------------------------------------------------------------------------------------------------------------- */
+
+/* A port that a connection in TIME-WAIT holds is free again for who asks for it by name (RFC 6191 gives the conditions,
+ * which the simulation's own peers always meet). */
+static void forget_waiting(struct host *h, const struct tuple *t)
+{
+    for (struct conn *c = h->waiting.first, *next; c; c = next) {
+        next = c->next;
+        if (tuple_eq(&c->t, t))
+            conn_dead(c);
+    }
+}
+
+static int client_port(struct host *h, struct tuple *t)
+{
+    if (!t->lport)
+        return host_port_choose(h, t) ? 0 : -EADDRNOTAVAIL;
+    if (host_port_used(h, t))
+        forget_waiting(h, t);
+    return host_port_used(h, t) ? -EADDRINUSE : 0;
+}
+
+int conn_open(struct run *r)
+{
+    struct host *h = r->host;
+    struct tuple t = {.local = h->c.addr, .remote = r->spec.addr, .lport = r->spec.sport, .rport = r->spec.dport,
+                      .proto = IPPROTO_NR_TCP};
+    int rc = client_port(h, &t);
+    struct conn *c = rc ? NULL : conn_new(h, &t, &r->meta);
+    if (!c)
+        return rc ? rc : -ENOMEM;
+    c->run = r;
+    r->conn = c;
+    c->say = (struct payload){.kind = payload_kind(t.proto, t.rport), .first = r->spec.request_bytes, .later = HOST_KEEP};
+    if (r->spec.name)
+        snprintf(c->say.host, sizeof c->say.host, "%s", r->spec.name);
+    else
+        ip4_format(r->spec.addr, c->say.host);
+    tcp_connect(&c->tcp, &ops, host_now(h), initial_sequence(h), own_mss(h));
+    return 0;
+}
+
+static void server_open(struct host *h, const struct tuple *t, const struct packet *p, const struct tcp_segment *s)
+{
+    struct packet_meta meta = host_answer_meta(h, &p->meta);
+    const struct flow_spec *spec = meta.flow ? h->env->flow(h->env->ctx, meta.flow) : NULL;
+    struct packet *first = packet_copy(h->env->pool, p);
+    struct conn *c = first ? conn_new(h, t, &meta) : NULL;
+    if (!c) {
+        packet_put(h->env->pool, first);
+        return;
+    }
+    c->first = first;
+    c->known = spec != NULL;
+    c->goal = spec ? spec->request_bytes : 0;
+    c->response = spec ? spec->response_bytes : HOST_RESPONSE;
+    c->say = (struct payload){.kind = payload_kind(t->proto, t->lport), .answer = true, .first = c->response,
+                              .later = spec ? HOST_KEEP : HOST_RESPONSE};
+    h->env->arrived(h->env->ctx, h->c.port, p);
+    tcp_accept(&c->tcp, &ops, host_now(h), initial_sequence(h), own_mss(h), s);
+}
+
+void host_tcp_input(struct host *h, const struct packet *p, const struct packet_info *in)
+{
+    struct tuple t = {in->dst, in->src, in->dport, in->sport, IPPROTO_NR_TCP};
+    struct tcp_segment s = segment_of(p, in), reset;
+    struct conn *c = conn_find(h, &t, &p->meta);
+    bool opens = (s.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+    if (c && c->parked && opens && seq_lt(c->tcp.rcv_nxt, s.seq)) {
+        conn_dead(c); /* a new connection ends TIME-WAIT, RFC 9293 section 3.10.7.4 */
+        c = NULL;
+    }
+    if (c) {
+        tcp_input(&c->tcp, host_now(h), &s);
+        if (c->parked && c->tcp.state == TCPS_CLOSED)
+            conn_dead(c);
+        return;
+    }
+    if (opens && host_listens(h, IPPROTO_NR_TCP, t.lport)) {
+        server_open(h, &t, p, &s);
+        return;
+    }
+    if (!h->c.silent && tcp_reset_for(&s, &reset)) {
+        struct packet_meta meta = host_answer_meta(h, &p->meta);
+        segment_send(h, &t, &meta, &reset, NULL);
+    }
+}
+
+/* -- cut ----------------------------------------------------------------------------------------------------------------------------- */
+
+static struct conn *conn_of_flow(const struct host *h, uint32_t flow)
+{
+    for (struct tab_link *l = tab_first(&h->flows, hash_mix(flow)); l; l = tab_next(l)) {
+        struct conn *c = (struct conn *)(void *)((uint8_t *)l - offsetof(struct conn, by_flow));
+        if (c->meta.flow == flow && !c->parked && c->tcp.state >= TCPS_SYN_RCVD)
+            return c;
+    }
+    return NULL;
+}
+
+struct packet *host_cut(struct host *h, uint32_t flow)
+{
+    struct conn *c = flow ? conn_of_flow(h, flow) : NULL;
+    if (!c)
+        return NULL;
+    struct eth_fields eth;
+    memcpy(eth.src, h->c.fabric_mac, 6);
+    memcpy(eth.dst, h->c.mac, 6);
+    struct ip_fields ip = {.src = c->t.remote, .dst = c->t.local, .ttl = HOST_TTL, .df = true};
+    struct tcp_fields f = {.sport = c->t.rport, .dport = c->t.lport, .seq = c->tcp.rcv_nxt, .ack = c->tcp.snd_max,
+                           .flags = TCP_RST | TCP_ACK, .wscale = -1};
+    struct packet *p = packet_build_tcp(h->env->pool, &eth, &ip, &f, NULL, 0);
+    if (!p)
+        return NULL;
+    p->meta = c->meta;
+    p->meta.reply = !c->meta.reply;
+    p->meta.origin = p->meta.last_hop = PORT_NONE;
+    p->meta.sport = c->t.rport;
+    p->meta.dport = c->t.lport;
+    return p;
+}
