@@ -100,7 +100,6 @@ static const struct host_view office = {
     .n_neighbours = 3,
     .n_routes = 3,
 };
-
 Test(hostimport, an_office_machine_as_yaml)
 {
     cr_assert_str_eq(
@@ -129,7 +128,6 @@ Test(hostimport, an_office_machine_as_yaml)
         "      - {name: neigh-192.168.1.1, ipAddress: 192.168.1.1}  # eth0\n"
         "      - {name: neigh-192.168.1.20, ipAddress: 192.168.1.20}  # eth0\n");
 }
-
 Test(hostimport, the_same_machine_as_json)
 {
     json_error_t err;
@@ -147,7 +145,6 @@ Test(hostimport, the_same_machine_as_json)
     json_decref(o);
     json_decref(want);
 }
-
 Test(hostimport, nothing_but_loopback_is_still_a_scenario)
 {
     const struct host_view h = {
@@ -165,7 +162,6 @@ Test(hostimport, nothing_but_loopback_is_still_a_scenario)
                      "{\n  \"scenario\": \"bare\",\n  \"description\": \"imported from the host bare\",\n"
                      "  \"onPremisesNetworks\": []\n}\n");
 }
-
 Test(hostimport, a_host_of_which_nothing_is_known)
 {
     const struct host_view h = {.name = ""};
@@ -177,7 +173,6 @@ Test(hostimport, a_host_of_which_nothing_is_known)
 }
 
 /* -- prefixes ------------------------------------------------------------------------------------------- */
-
 Test(hostimport, nested_routes_leave_the_outermost)
 {
     const struct host_link l[] = {{2, "eth0", true}};
@@ -194,7 +189,6 @@ Test(hostimport, nested_routes_leave_the_outermost)
     cr_assert_str_eq(prefixes_of(hostimport_plan(arena, &h)),
                      "9.255.255.255/32 10.0.0.0/15 10.2.0.0/16 10.3.255.255/32");
 }
-
 Test(hostimport, what_is_no_place_of_its_own_is_left_out)
 {
     const struct host_link l[] = {{2, "eth0", true}};
@@ -217,7 +211,6 @@ Test(hostimport, what_is_no_place_of_its_own_is_left_out)
     cr_assert_str_eq(notes_of(p), "left out: route 10.9.0.0/16, which leads nowhere\n"
                                   "left out: 1 routes of other tables than main\n");
 }
-
 Test(hostimport, a_default_route_in_two_halves_is_one)
 {
     const struct host_link l[] = {{2, "tun0", true}};
@@ -233,7 +226,6 @@ Test(hostimport, a_default_route_in_two_halves_is_one)
     cr_assert_not_null(strstr(p->note[1], "default route 128.0.0.0/1 by tun0 via 10.8.0.5;"), "%s",
                        p->note[1]);
 }
-
 Test(hostimport, a_link_that_is_down_takes_everything_with_it)
 {
     const struct host_link l[] = {{2, "eth0", true}, {3, "eth1", false}};
@@ -260,9 +252,7 @@ Test(hostimport, neighbours_outside_all_prefixes_bring_their_own)
 }
 
 /* -- names ---------------------------------------------------------------------------------------------- */
-*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --* /
-
-    Test(hostimport, several_addresses_of_a_link_are_numbered)
+Test(hostimport, several_addresses_of_a_link_are_numbered)
 {
     const struct host_link l[] = {{2, "eth0", true}, {3, "ETH0-2", true}, {4, "neigh-10.0.0.9", true}};
     const struct host_address a[] = {{.link = 4, .ip = IP4(10, 4, 0, 1), .len = 24},
@@ -277,7 +267,6 @@ Test(hostimport, neighbours_outside_all_prefixes_bring_their_own)
         "eth0=10.0.0.1 eth0-2=10.0.0.2 eth0-3=10.0.0.3 ETH0-2-2=10.3.0.1 neigh-10.0.0.9=10.4.0.1 "
         "neigh-10.0.0.9-2=10.0.0.9");
 }
-
 Test(hostimport, an_address_is_imported_once)
 {
     const struct host_link l[] = {{2, "a", true}, {3, "b", true}};
@@ -292,7 +281,6 @@ Test(hostimport, an_address_is_imported_once)
     cr_assert_str_eq(prefixes_of(p), "10.0.0.0/16");
     cr_assert_not_null(strstr(notes_of(p), "left out: address 10.0.0.1 of b, which another link has too\n"));
 }
-
 Test(hostimport, names_cannot_break_out_of_their_line)
 {
     const struct host_link l[] = {{2, "a\nflows: [{from: x", true},
@@ -319,7 +307,6 @@ Test(hostimport, names_cannot_break_out_of_their_line)
                      "      - {name: '7', ipAddress: 10.0.0.6}  # 7\n"),
         "%s", text);
 }
-
 Test(hostimport, host_names_are_made_fit)
 {
     static const struct {
@@ -346,9 +333,7 @@ Test(hostimport, host_names_are_made_fit)
 }
 
 /* -- natIPs --------------------------------------------------------------------------------------------- */
-*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
-
-    static const struct host_link nat_link[] = {
+static const struct host_link nat_link[] = {
     {2, "lan", true}, {3, "wan0", true}, {4, "wan1", true}, {5, "off", false}};
 static const struct host_address nat_at[] = {
     {.link = 2, .ip = IP4(10, 0, 0, 1), .len = 24},    {.link = 3, .ip = IP4(198, 51, 100, 7), .len = 24},
@@ -361,7 +346,6 @@ static ip4 nat_of(const struct host_route *r, size_t n)
     const struct host_view h = {"h", nat_link, nat_at, NULL, r, N(nat_link), N(nat_at), 0, n};
     return hostimport_plan(arena, &h)->nat_ip;
 }
-
 Test(hostimport, the_public_address_is_that_of_the_default_route)
 {
     const struct host_route r[] = {
@@ -380,11 +364,8 @@ Test(hostimport, the_public_address_is_that_of_the_default_route)
 }
 
 /* -- any host ------------------------------------------------------------------------------------------- */
-*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
-
 #define MANY 100
-
-    struct any {
+struct any {
     char names[MANY][16];
     struct host_link link[MANY];
     struct host_address address[MANY * 2];
@@ -464,11 +445,10 @@ static void check_plan(const struct host_import *p)
             cr_assert_not(prefix4_overlap(p->prefix[i].prefix, p->prefix[k].prefix));
     }
 }
-
 Test(hostimport, any_host_gives_a_sound_network_whatever_the_order_of_its_lists)
 {
     struct rng r;
-    struct any *x = arena_alloc(arena, sizeof *x);
+struct any *x = arena_alloc(arena, sizeof *x);
     prop_seed(&r, "hostimport");
     for (int round = 0; round < 30; round++) {
         any_make(x, &r);
@@ -486,7 +466,6 @@ Test(hostimport, any_host_gives_a_sound_network_whatever_the_order_of_its_lists)
 }
 
 /* -- this machine --------------------------------------------------------------------------------------- */
-
 Test(hostimport, the_kernel_is_asked_without_privileges)
 {
     struct host_view h;
