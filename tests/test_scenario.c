@@ -52,8 +52,7 @@ static char *errors_of(const char *text)
     return out;
 }
 
-/* -- a model as text, by the tables: what to compare
- * ----------------------------------------------------------- */
+/* -- a model as text, by the tables: what to compare ----------------------------------------------------- */
 
 struct list {
     const char *at;
@@ -193,8 +192,7 @@ Test(scenario, shipped_ones_load_without_findings_and_go_round, .timeout = 60)
     globfree(&g);
 }
 
-/* -- every key
- * ------------------------------------------------------------------------------------------------- */
+/* -- every key ------------------------------------------------------------------------------------------- */
 
 /* => whether the path of schema_walk occurs in the tree: "a[].b.c". */
 static bool occurs(const struct node *n, const char *path)
@@ -312,8 +310,7 @@ Test(scenario, every_key_means_what_it_says)
     scenario_free(s);
 }
 
-/* -- readings
- * -------------------------------------------------------------------------------------------------- */
+/* -- readings -------------------------------------------------------------------------------------------- */
 
 #define NET                                                                                                  \
     "scenario: x\nlocation: westeurope\n"                                                                    \
@@ -453,8 +450,33 @@ Test(scenario, flows_without_names_get_different_ones)
     scenario_free(s);
 }
 
-/* -- time
- * -------------------------------------------------------------------------------------------------------- */
+Test(scenario, endpoints_span_the_regions_of_their_service)
+{
+    struct scenario *s = parse("scenario: x\n"
+                               "virtualNetworks:\n"
+                               "  - name: hub\n"
+                               "    location: North Europe\n"
+                               "    addressPrefixes: [10.0.0.0/16]\n"
+                               "    subnets:\n"
+                               "      - name: a\n"
+                               "        addressPrefix: 10.0.1.0/24\n"
+                               "        serviceEndpoints:\n"
+                               "          - {service: microsoft.storage}\n"
+                               "          - {service: Microsoft.Sql}\n"
+                               "          - {service: Microsoft.KeyVault}\n"
+                               "          - {service: Microsoft.EventHub, locations: [East US]}\n");
+    const struct subnet *a = &scenario_state(s, 0)->virtualNetworks.at[0].subnets.at[0];
+    const struct service_endpoint *e = a->serviceEndpoints.at;
+    cr_assert_eq(e[0].locations.n, 2, "its own and the paired region");
+    cr_assert_str_eq(e[0].locations.at[0], "northeurope");
+    cr_assert_str_eq(e[0].locations.at[1], "westeurope");
+    cr_assert_eq(e[1].locations.n, 1, "its own");
+    cr_assert_eq(e[2].locations.n, 0, "all");
+    cr_assert_str_eq(e[3].locations.at[0], "eastus");
+    scenario_free(s);
+}
+
+/* -- time ------------------------------------------------------------------------------------------------ */
 
 Test(scenario, changes_happen_in_order)
 {
@@ -629,8 +651,7 @@ Test(scenario, findings_of_states_are_told_once)
     free(text);
 }
 
-/* -- the rest
- * ---------------------------------------------------------------------------------------------------- */
+/* -- the rest -------------------------------------------------------------------------------------------- */
 
 Test(scenario, printing_to_a_full_disk_fails)
 {

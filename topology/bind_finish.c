@@ -5,6 +5,7 @@
 
 #include "dataplane/rng.h"
 #include "topology/bind_int.h"
+#include "topology/types.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -394,11 +395,34 @@ static void pair_peerings(struct bind *b, struct vnet *v)
     }
 }
 
+/* SE-05: which regions an endpoint spans that names none; an empty list means all. */
+static void span_regions(struct bind *b, const struct vnet *v, struct service_endpoint *se)
+{
+    const struct service_endpoint_namespace *ns = se->service ? namespace_find(se->service) : NULL;
+    const char *out[2];
+    size_t n = ns && !se->locations.n ? namespace_regions(b->a, ns, v->location, out) : 0;
+    if (!n)
+        return;
+    se->locations.at = arena_array(b->a, n, sizeof *se->locations.at);
+    memcpy(se->locations.at, out, n * sizeof *out);
+    se->locations.n = n;
+}
+
+static void span_all(struct bind *b, struct vnet *v)
+{
+    for (size_t i = 0; i < v->subnets.n; i++) {
+        for (size_t k = 0; k < v->subnets.at[i].serviceEndpoints.n; k++)
+            span_regions(b, v, &v->subnets.at[i].serviceEndpoints.at[k]);
+    }
+}
+
 void finish_root(struct bind *b, void *obj, const struct node *map)
 {
     struct model *m = obj;
     if (!given(map, "duration"))
         m->duration = TIME_NONE;
-    for (size_t i = 0; i < m->virtualNetworks.n; i++)
+    for (size_t i = 0; i < m->virtualNetworks.n; i++) {
         pair_peerings(b, &m->virtualNetworks.at[i]);
+        span_all(b, &m->virtualNetworks.at[i]);
+    }
 }

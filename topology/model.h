@@ -94,7 +94,7 @@ struct tag_pair {
 
 struct service_endpoint {
     const char *service; /* Microsoft.Storage */
-    str_list locations;  /* canonical; default by service (SE-05), filled by the loader */
+    str_list locations;  /* canonical; default by service (SE-05), filled by the loader; empty or "*": all regions */
     struct origin at;
 };
 
