@@ -257,6 +257,16 @@ static bool nat_try(struct ctx *c, uint32_t pool, ip4 addr, uint16_t port)
     return true;
 }
 
+/* => the translation that a flow has; FLOW_MISS: none, or its public address is no longer the pool's. */
+static uint64_t nat_kept(const struct ctx *c, const struct image_pool *pool, struct flow_key fwd)
+{
+    uint64_t v = flowtab_get(c->p->nat, fwd);
+    for (size_t i = 0; i < pool->n && v != FLOW_MISS; i++)
+        if (pool->addr[i] == (ip4)(v >> 16))
+            return v;
+    return FLOW_MISS;
+}
+
 /* Source translation to a pool. => REASON_NONE, with the source rewritten. */
 static enum reason nat_out(struct ctx *c, uint32_t index)
 {
@@ -268,7 +278,7 @@ static enum reason nat_out(struct ctx *c, uint32_t index)
     if ((c->info->mf || c->info->frag_offset) && !pool->carries_fragments)
         return REASON_FRAGMENT_DROPPED; /* M-06 */
     struct flow_key fwd = nat_key(index, false, proto, c->src, c->dst, c->sport, echo ? 0 : c->dport);
-    uint64_t v = flowtab_get(c->p->nat, fwd);
+    uint64_t v = nat_kept(c, pool, fwd);
     if (v == FLOW_MISS) {
         const uint32_t span = (uint32_t)(pool->last_port - pool->first_port) + 1;
         const uint32_t first = c->sport >= pool->first_port && c->sport <= pool->last_port
@@ -293,6 +303,7 @@ static uint8_t public_link(const struct ctx *c, uint32_t next)
 {
     enum port_kind a = c->at->kind, b = c->img->port[next].kind;
     return a == PORT_INTERNET_HOST || b == PORT_INTERNET_HOST || a == PORT_ONPREM_HOST || b == PORT_ONPREM_HOST
+                   || a == PORT_GATEWAY || b == PORT_GATEWAY /* by way of a site */
                ? c->img->link_internet
                : c->img->link_backbone;
 }
@@ -525,6 +536,10 @@ static void to_public_resolver(struct ctx *c)
 
 static void out_service(struct ctx *c)
 {
+    if (c->info->proto == IPPROTO_NR_ICMP && c->meta->reply) { /* SE-10, PE-18: port unreachable, too */
+        drop(c, STAGE_DELIVERY, REASON_PROTOCOL_UNSUPPORTED);
+        return;
+    }
     if (c->meta->endpoint != PORT_NONE) {
         hand_to(c, c->meta->endpoint, c->img->link_private);
         return;
@@ -578,6 +593,11 @@ void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t por
 {
     struct ctx c = {.p = p, .img = img, .now = now, .port = port, .info = info, .meta = meta};
     begin(&c, d, false);
+    meta->last_hop = port;
+    if (!c.at->up) {
+        drop(&c, STAGE_DELIVERY, REASON_NO_HOST);
+        return;
+    }
     switch (c.at->kind) {
     case PORT_NIC:
         out_nic(&c);
@@ -599,7 +619,6 @@ void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t por
         out_outside(&c);
         break;
     }
-    meta->last_hop = port;
 }
 
 /* -- into each kind of port --------------------------------------------------------------------------------- */
@@ -713,8 +732,9 @@ static bool takes_service_endpoint(const struct image *img, uint32_t port, ip4 d
 static bool cuts(const struct image *before, const struct image *after, const struct flow_state *s)
 {
     const uint32_t port = flow_key_port(s->key);
-    if (!s->flow || s->answer || flow_key_proto(s->key) != IPPROTO_NR_TCP || port >= before->n_ports)
-        return false;
+    if (!s->flow || s->answer || flow_key_proto(s->key) != IPPROTO_NR_TCP || port >= before->n_ports ||
+        port >= after->n_ports || !after->port[port].up)
+        return false; /* what is gone resets nothing */
     if (before->port[port].kind == PORT_ENDPOINT)
         return before->port[port].high_scale != after->port[port].high_scale;
     return !flow_key_dir(s->key) &&
