@@ -110,8 +110,7 @@ uint32_t lab_crossing(struct lab *l, enum reason closed, bool forwarded)
     return (uint32_t)l->img->n_crossings++;
 }
 
-/* -- routes -------------------------------------------------------------------------------------------------
- */
+/* -- routes ---------------------------------------------------------------------------------------------- */
 
 uint32_t lab_table(struct lab *l)
 {
@@ -166,8 +165,7 @@ struct image_nexthop nh_onprem(uint32_t realm)
     return (struct image_nexthop){.action = NH_ONPREM, .realm = realm, .crossing = NONE32, .link = 4};
 }
 
-/* -- rule sets
- * ----------------------------------------------------------------------------------------------- */
+/* -- rule sets ------------------------------------------------------------------------------------------- */
 
 static const struct prefix4 *one_prefix(struct lab *l, const char *text, size_t *n)
 {
@@ -224,8 +222,7 @@ uint32_t lab_acl(struct lab *l, const char *rules)
     return (uint32_t)l->img->n_acls++;
 }
 
-/* -- packets
- * ------------------------------------------------------------------------------------------------- */
+/* -- packets --------------------------------------------------------------------------------------------- */
 
 struct trip trip_new(struct lab *l, uint32_t port, uint8_t proto, const char *src, uint16_t sport,
                      const char *dst, uint16_t dport)
