@@ -61,18 +61,25 @@ static struct key reversed(struct key k)
     return (struct key){k.dst, k.src, k.dport, k.sport, k.proto};
 }
 
-/* What a packet shows; quote: the datagram quoted in an ICMP error, whose answer the error is. => whether it is one. */
-static bool packet_key(const struct packet *p, const struct packet_info *in, struct key *k, struct packet_info *quote)
+/* What a packet shows. An ICMP error goes the way of an answer to the datagram that it quotes, and counts as one. */
+struct view {
+    struct key key;
+    bool error;
+    struct packet_info quote;
+};
+
+static struct view packet_view(const struct packet *p, const struct packet_info *in)
 {
-    *k = (struct key){in->src, in->dst, in->sport, in->dport, in->proto};
+    struct view v = {.key = {in->src, in->dst, in->sport, in->dport, in->proto}};
+    const struct packet_info *q = &v.quote;
     if (in->frag_offset) {
-        k->sport = p->meta.sport;
-        k->dport = p->meta.dport;
+        v.key.sport = p->meta.sport;
+        v.key.dport = p->meta.dport;
     }
-    if (packet_parse_inner(p->data, in, quote))
-        return false;
-    *k = (struct key){quote->dst, quote->src, quote->dport, quote->sport, quote->proto};
-    return true;
+    v.error = packet_parse_inner(p->data, in, &v.quote) == 0;
+    if (v.error)
+        v.key = (struct key){q->dst, q->src, q->dport, q->sport, q->proto};
+    return v;
 }
 
 /* -- states ---------------------------------------------------------------------------------------------------------------- */
@@ -238,28 +245,25 @@ static bool may_begin(const struct packet *p, const struct packet_info *in, bool
 }
 
 /* The state of the packet, found or made, in *out where the appliance keeps any; forth: the packet is on the way there. */
-static enum reason admit(struct host *h, const struct packet *p, const struct packet_info *in, struct state **out,
-                         bool *forth)
+static enum reason admit(struct host *h, const struct packet *p, const struct packet_info *in, const struct view *v,
+                         struct state **out, bool *forth)
 {
-    struct packet_info quote;
-    struct key k;
-    bool error = packet_key(p, in, &k, &quote);
-    *out = error ? NULL : find_forth(h->nat, &k);
+    *out = find_forth(h->nat, &v->key);
     *forth = *out != NULL;
     if (!*out)
-        *out = find_back(h->nat, &k);
+        *out = find_back(h->nat, &v->key);
     if (*out) {
         touch(h, *out);
         return REASON_NONE;
     }
-    if (may_begin(p, in, error)) {
+    if (may_begin(p, in, v->error)) {
         *forth = true;
-        return state_new(h, &k, out);
+        return state_new(h, &v->key, out);
     }
     if (h->c.appliance.stateful)
         return REASON_ASYMMETRIC_RETURN;
-    *forth = !p->meta.reply && !error;
-    return *forth ? state_new(h, &k, out) : REASON_NONE; /* translation only: what began before we came */
+    *forth = !p->meta.reply && !v->error;
+    return *forth ? state_new(h, &v->key, out) : REASON_NONE; /* translation only: what began before we came */
 }
 
 static bool unwanted(const struct host *h, const struct packet *p, const struct packet_info *in)
@@ -278,6 +282,7 @@ static bool nat_ready(struct host *h)
 void host_forward(struct host *h, struct packet *p, struct packet_info *in)
 {
     struct state *s = NULL;
+    struct view v = packet_view(p, in);
     bool forth = true, keeps = h->c.appliance.stateful || h->c.appliance.snat;
     if (!h->c.appliance.present || !h->c.appliance.forwards || unwanted(h, p, in) || (keeps && !nat_ready(h))) {
         drop(h, p, REASON_APPLIANCE_DROP);
@@ -285,7 +290,7 @@ void host_forward(struct host *h, struct packet *p, struct packet_info *in)
     }
     if (keeps) {
         expire(h);
-        enum reason why = admit(h, p, in, &s, &forth);
+        enum reason why = admit(h, p, in, &v, &s, &forth);
         if (why) {
             drop(h, p, why);
             return;
@@ -295,18 +300,19 @@ void host_forward(struct host *h, struct packet *p, struct packet_info *in)
         drop(h, p, REASON_ROUTING_LOOP);
         return;
     }
-    if (s && s->translated && forth)
+    if (s && s->translated && forth) {
+        if (v.error)
+            packet_set_inner_dst(p, in, &v.quote, s->back.dst, s->back.dport);
         packet_set_src(p, in, s->back.dst, s->back.dport);
+    }
     pass_on(h, p, in);
 }
 
 bool host_forward_back(struct host *h, struct packet *p, struct packet_info *in)
 {
-    struct packet_info quote;
-    struct key k;
-    bool error = packet_key(p, in, &k, &quote);
+    struct view v = packet_view(p, in);
     expire(h);
-    struct state *s = find_back(h->nat, &k);
+    struct state *s = find_back(h->nat, &v.key);
     if (!s || !s->translated)
         return false;
     touch(h, s);
@@ -314,8 +320,8 @@ bool host_forward_back(struct host *h, struct packet *p, struct packet_info *in)
         drop(h, p, REASON_ROUTING_LOOP);
         return true;
     }
-    if (error)
-        packet_set_inner_src(p, in, &quote, s->forth.src, s->forth.sport);
+    if (v.error)
+        packet_set_inner_src(p, in, &v.quote, s->forth.src, s->forth.sport);
     packet_set_dst(p, in, s->forth.src, s->forth.sport);
     pass_on(h, p, in);
     return true;

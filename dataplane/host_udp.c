@@ -119,7 +119,8 @@ void host_udp_input(struct host *h, const struct packet *p, const struct packet_
         host_run_input_udp(r, p, in);
         return;
     }
-    if (!host_listens(h, IPPROTO_NR_UDP, in->dport)) {
+    /* an answer is never served, or two listeners would answer each other for ever */
+    if (p->meta.reply || !host_listens(h, IPPROTO_NR_UDP, in->dport)) {
         if (!h->c.silent)
             unreachable(h, p, in);
         return;
