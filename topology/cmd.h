@@ -13,7 +13,7 @@ enum { EXIT_OK = 0, EXIT_EXPECT = 1, EXIT_INPUT = 2, EXIT_SYSTEM = 3 };
 struct cmd_args {
     const char *program, *version; /* "vnetsim", "vnetsim 0.1.0" */
     bool json, quiet, strict, print, reference;
-    const char *out, *nic, *from, *to, *protocol, *port, *at;
+    const char *out, *nic, *from, *to, *protocol, *port, *at, *direction, *local, *remote;
     const char *const *pos; /* positional arguments */
     int n_pos;
 };
@@ -28,7 +28,8 @@ struct command {
     int (*run)(const struct cmd_args *a);
 };
 
-extern const struct command cmd_run, cmd_check, cmd_routes, cmd_rules, cmd_trace, cmd_resolve, cmd_import_host;
+extern const struct command cmd_run, cmd_check, cmd_routes, cmd_rules, cmd_trace, cmd_nexthop, cmd_verify_flow, cmd_resolve,
+    cmd_import_host;
 
 /* Say what is wrong with the command line. => EXIT_INPUT. */
 int cmd_usage(const struct cmd_args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -6,14 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const commands[] = {&cmd_run, &cmd_check, &cmd_routes, &cmd_rules, &cmd_trace, &cmd_resolve};
+static const struct command *const commands[] = {&cmd_run,   &cmd_check,   &cmd_routes,      &cmd_rules,
+                                                 &cmd_trace, &cmd_nexthop, &cmd_verify_flow, &cmd_resolve};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct option options[] = {
     {"out", required_argument, NULL, 'o'},      {"nic", required_argument, NULL, 'n'},
     {"from", required_argument, NULL, 'f'},     {"to", required_argument, NULL, 't'},
     {"protocol", required_argument, NULL, 'p'}, {"port", required_argument, NULL, 'P'},
-    {"at", required_argument, NULL, 'a'},       {"print", no_argument, NULL, 'c'},
+    {"direction", required_argument, NULL, 'd'}, {"local", required_argument, NULL, 'l'},
+    {"remote", required_argument, NULL, 'R'},   {"at", required_argument, NULL, 'a'},
+    {"print", no_argument, NULL, 'c'},
     {"strict", no_argument, NULL, 's'},         {"reference", no_argument, NULL, 'r'},
     {"json", no_argument, NULL, 'j'},           {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
@@ -61,6 +64,9 @@ static int take(struct cmd_args *a, int option)
     case 't': a->to = optarg; break;
     case 'p': a->protocol = optarg; break;
     case 'P': a->port = optarg; break;
+    case 'd': a->direction = optarg; break;
+    case 'l': a->local = optarg; break;
+    case 'R': a->remote = optarg; break;
     case 'a': a->at = optarg; break;
     case 'c': a->print = true; break;
     case 's': a->strict = true; break;
@@ -80,7 +86,7 @@ static int run(const struct command *c, int argc, char **argv)
     int o;
     for (const char *l = c->options; *l; l++) {
         letters[n++] = *l;
-        if (strchr("onftpPa", *l))
+        if (strchr("onftpPdlRa", *l))
             letters[n++] = ':';
     }
     letters[n] = 0;
