@@ -98,6 +98,8 @@ static void print_text(const struct run *run, const struct tracer *tr)
     }
     print_way(stdout, tr, true, f->from);
     printf("verdict %s", verdict_word(f->verdict));
+    if (f->verdict == VERDICT_DROPPED && f->drop.reason != REASON_NONE)
+        printf(" at %s (%s)", port_name(run_numbering(run), f->drop.port), f->drop.reply ? "answer" : "request");
     if (f->reason)
         printf(", %s: %s (%s)", reason_word(f->reason), reason_sentence(f->reason), reason_rules(f->reason));
     putchar('\n');

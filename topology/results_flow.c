@@ -97,6 +97,10 @@ json_t *results_instance(const struct run *run, uint32_t flow)
         set_text(o, "verdict", verdict_word(f->verdict));
         set_text(o, "reason", f->reason ? reason_word(f->reason) : NULL);
     }
+    if (f->verdict == VERDICT_DROPPED && f->drop.reason != REASON_NONE) {
+        set_text(o, "droppedAt", port_name(run_numbering(run), f->drop.port));
+        set_text(o, "droppedPacket", f->drop.reply ? "answer" : "request");
+    }
     set_route(o, run, f);
     set_rule(o, run, f);
     if (f->arrived) {
