@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {&cmd_run,   &cmd_check,   &cmd_routes,      &cmd_rules,
-                                                 &cmd_trace, &cmd_nexthop, &cmd_verify_flow, &cmd_resolve};
+                                                 &cmd_trace, &cmd_nexthop, &cmd_verify_flow, &cmd_resolve,
+                                                 &cmd_import_host};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct option options[] = {
