@@ -42,9 +42,11 @@ static void __attribute__((format(printf, 2, 3))) note(struct plan *p, const cha
     va_list ap;
     va_start(ap, fmt);
     struct host_import *o = p->out;
-    const char **n = arena_push(p->a, &o->note, &o->n_notes, &o->cap_notes, sizeof *n);
-    *n = arena_vprintf(p->a, fmt, ap);
+    const char *text = arena_vprintf(p->a, fmt, ap);
     va_end(ap);
+    if (o->n_notes && strcmp(o->note[o->n_notes - 1], text) == 0)
+        return; /* routes that differ in something that is not said */
+    *(const char **)arena_push(p->a, &o->note, &o->n_notes, &o->cap_notes, sizeof *o->note) = text;
 }
 
 static const char *ip_text(struct plan *p, ip4 ip)
@@ -136,7 +138,9 @@ static int route_order(const void *x, const void *y)
         return a->metric < b->metric ? -1 : 1;
     if (a->link != b->link)
         return a->link < b->link ? -1 : 1;
-    return a->via < b->via ? -1 : a->via > b->via;
+    if (a->via != b->via)
+        return a->via < b->via ? -1 : 1;
+    return a->unicast - b->unicast;
 }
 
 /* => a sorted copy of n elements. */
@@ -216,7 +220,7 @@ static void own_addresses(struct plan *p, void **seen)
         if (!link_up(p, x->link))
             note(p, "left out: address %s of %s, which is down", ip_text(p, x->ip), from);
         else if (!first_of(x->ip, seen, &x->ip))
-            note(p, "left out: address %s of %s, which another link has too", ip_text(p, x->ip), from);
+            note(p, "left out: address %s of %s, which is there already", ip_text(p, x->ip), from);
         else
             add_host(p, x->ip, from, from);
     }
