@@ -14,6 +14,7 @@
 #include "dataplane/host.h"
 #include "dataplane/lpm.h"
 #include "dataplane/lpm_ref.h"
+#include "dataplane/underlay.h"
 #include "dataplane/verdict.h"
 
 #define REALM_PUBLIC 0u         /* the Internet's address space; virtual and on-premises networks follow */
@@ -39,6 +40,7 @@ struct image_port {
     uint32_t service; /* port of the service behind it */
     enum reason gate; /* REASON_NONE: approved */
     bool high_scale;  /* its network's privateEndpointVNetPolicies is Basic: a toggle resets connections */
+    struct underlay_end underlay; /* who it is on the provider's network */
     /* the machine */
     bool has_host;
     struct host_config host;

@@ -14,7 +14,9 @@
 #include "dataplane/event.h"
 #include "dataplane/flowtab.h"
 #include "dataplane/rng.h"
+#include "dataplane/underlay_path.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +190,23 @@ static void transmit(struct sim *s, uint32_t from, uint32_t to, uint8_t link, st
     push(s, at, EV_DELIVER, to, 0, p);
 }
 
+/* Show a packet that is about to go on a link as it is between hosts, where somebody looks. */
+static void show_underlay(struct sim *s, uint32_t from, const struct pipe_decision *d, const struct packet *p,
+                          const struct packet_info *info)
+{
+    struct underlay_tunnel t;
+    struct packet *outer;
+    if (!s->ops.underlay || !underlay_path(s->img, from, d->next, d->link, info, &p->meta, &t))
+        return;
+    const int rc = underlay_wrap(s->pool, p, info, &t, &outer);
+    if (rc == -ENOMEM)
+        arena_oom("packet");
+    if (rc)
+        return;
+    s->ops.underlay(s->ops.ctx, s->now, outer, &t);
+    packet_put(s->pool, outer);
+}
+
 static void apply(struct packet *p, struct packet_info *info, const struct pipe_decision *d)
 {
     if (d->set_src)
@@ -235,6 +254,7 @@ static void out(struct sim *s, uint32_t port, struct packet *p)
         return;
     }
     apply(p, &info, &d);
+    show_underlay(s, port, &d, p, &info);
     transmit(s, port, d.next, d.link, p);
 }
 
@@ -262,6 +282,7 @@ static void deliver(struct sim *s, uint32_t port, struct packet *p)
     if (d.reason != REASON_NONE) {
         packet_put(s->pool, p);
     } else if (d.next != port) { /* a private endpoint hands the request on */
+        show_underlay(s, port, &d, p, &info);
         transmit(s, port, d.next, d.link, p);
     } else if (kind == PORT_ENDPOINT || kind == PORT_GATEWAY) {
         out(s, port, p);

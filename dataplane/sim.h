@@ -9,6 +9,7 @@
 #include "dataplane/host.h"
 #include "dataplane/image.h"
 #include "dataplane/pipe.h"
+#include "dataplane/underlay.h"
 
 struct sim;
 
@@ -57,6 +58,8 @@ struct sim_ops { /* injected; every member may be NULL */
     /* A DNS server is asked: fill answer. client is the port that asks (after NAT, the one that sent it last). */
     bool (*dns)(void *ctx, uint32_t port, uint32_t client, struct dns_msg *answer);
     void (*flow_done)(void *ctx, uint32_t flow);
+    /* A packet as hosts of the provider carry it, encapsulated. Costs a copy of each packet where it is set. */
+    void (*underlay)(void *ctx, int64_t at, const struct packet *outer, const struct underlay_tunnel *t);
 };
 
 /* => NULL: out of memory. */

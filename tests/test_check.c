@@ -707,7 +707,6 @@ Test(check, unsupported)
     REFUSED("onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], dnsForwarders: [{zone: a.b, "
             "server: 10.0.0.4}]}]\n",
             "2:84", "dnsForwarders");
-    REFUSED("captures: [{name: c, at: [underlay]}]\n", "2:27", "captures at underlay");
     REFUSED(NSG("") "flowLogs: [{name: l, target: g}]\n", "5:12", "flowLogs");
     REFUSED(VNET("10.0.0.0/16",
                  "{name: s, addressPrefix: 10.0.0.0/24, serviceEndpointPolicies: [p]}") "serviceEndpointPolic"

@@ -79,16 +79,6 @@ static void subnet_peering(struct uses *u)
         }
 }
 
-static void underlay(struct uses *u)
-{
-    for (size_t i = 0; i < u->m->captures.n; i++) {
-        const struct capture *x = &u->m->captures.at[i];
-        for (size_t k = 0; k < x->at_points.n; k++)
-            if (!strcasecmp(x->at_points.at[k], "underlay"))
-                use(u, check_item(x->node, "at", k, x->at));
-    }
-}
-
 static void proxy_protocol(struct uses *u)
 {
     for (size_t i = 0; i < u->m->networkInterfaces.n; i++) {
@@ -110,7 +100,6 @@ static const struct {
     {"serviceEndpointPolicies of a subnet", endpoint_policies},
     {"flowLogs", flow_logs},
     {"subnet peering (localSubnetNames, remoteSubnetNames)", subnet_peering},
-    {"captures at underlay", underlay},
     {"proxyProtocol", proxy_protocol},
 };
 

@@ -21,6 +21,11 @@ static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_
     wire_capture_packet(((struct replay *)ctx)->capture, c, port, at, p, t);
 }
 
+static void on_underlay(void *ctx, const struct compiled *c, int64_t at, const struct packet *outer, const struct underlay_tunnel *t)
+{
+    wire_capture_outer(((struct replay *)ctx)->capture, c, at, outer, t);
+}
+
 static void on_state(void *ctx, const struct compiled *c)
 {
     wire_capture_state(((struct replay *)ctx)->capture, c);
@@ -71,7 +76,12 @@ static int replay(const struct cmd_args *a, const struct scenario *sc, const cha
     r.capture = wire_capture_open(sc, dir, a->version, &status);
     if (!r.capture)
         return status;
-    const struct run_options o = {.reference = a->reference, .tap = on_packet, .state = on_state, .progress = on_progress, .ctx = &r};
+    const struct run_options o = {.reference = a->reference,
+                                  .tap = on_packet,
+                                  .underlay = wire_capture_underlay(r.capture) ? on_underlay : NULL,
+                                  .state = on_state,
+                                  .progress = on_progress,
+                                  .ctx = &r};
     struct run *run = run_new(sc, &o);
     run_execute(run);
     json_t *captures = wire_capture_commit(r.capture, run_end(run));

@@ -35,6 +35,10 @@ struct numbering *numbering_new(void)
     r->realm = numbers_new(1);
     r->identity = numbers_new(0);
     r->pool = numbers_new(0);
+    r->region = ids_new(1, 127);
+    r->network = ids_new(0x1000, 0xfffffe); /* RFC 7637, 3.2 */
+    r->subnet = ids_new(1, 0xffffff);
+    r->host = ids_new(IP4(198, 18, 0, 1), IP4(198, 19, 255, 254)); /* 198.18.0.0/15: RFC 2544, never on the Internet */
     numbers_of(r->port, "resolver/168.63.129.16");
     numbers_of(r->port, "resolver/public-resolver");
     return r;
@@ -48,6 +52,10 @@ void numbering_free(struct numbering *r)
     numbers_free(r->realm);
     numbers_free(r->identity);
     numbers_free(r->pool);
+    ids_free(r->region);
+    ids_free(r->network);
+    ids_free(r->subnet);
+    ids_free(r->host);
     free(r);
 }
 
@@ -458,6 +466,18 @@ static struct image_port *port_init(struct work *w, struct thing t, enum port_ki
     return p;
 }
 
+/* What the provider's network knows of a machine in a subnet (NULL: of a service in a region). */
+static struct underlay_end underlay_of(struct work *w, uint32_t port, const char *region, const struct subnet *s)
+{
+    struct underlay_end e = {.host = ids_of(w->r->host, numbers_name(w->r->port, port)),
+                             .region = (uint8_t)ids_of(w->r->region, region ? region : "")};
+    if (s) {
+        e.network = ids_of(w->r->network, s->vnet->name);
+        e.subnet = ids_of(w->r->subnet, numbers_name(w->r->identity, subnet_identity(w, s)));
+    }
+    return e;
+}
+
 static bool vm_has_standard_ip(const struct model *m, const struct nic *nic)
 {
     for (size_t i = 0; i < m->networkInterfaces.n; i++) {
@@ -492,6 +512,7 @@ static void port_nic(struct work *w, const struct nic *nic)
     struct image_port *p = port_init(w, THING(NIC, nic), PORT_NIC, vnet_realm(w, s->vnet), nic->privateIPAddress);
     p->up = nic->powerState == POWER_RUNNING;
     p->identity = subnet_identity(w, s);
+    p->underlay = underlay_of(w, p->host.port, s->vnet->location, s);
     p->ip_forwarding = nic->enableIPForwarding;
     p->flow_timeout = (int64_t)(s->vnet->flowTimeoutInMinutes ? s->vnet->flowTimeoutInMinutes : 4) * 60 * 1000000000; /* G-07 */
     p->table = subnet_table(w, s);
@@ -521,6 +542,7 @@ static void port_nic(struct work *w, const struct nic *nic)
 static void port_service(struct work *w, const struct service *s)
 {
     struct image_port *p = port_init(w, THING(SERVICE, s), PORT_SERVICE, REALM_PUBLIC, s->publicIPAddress);
+    p->underlay = underlay_of(w, p->host.port, s->location, NULL);
     p->has_host = true;
     p->host.any_addr = true;
     p->host.answers_ping = false;
@@ -536,6 +558,7 @@ static void port_endpoint(struct work *w, const struct private_endpoint *e)
     for (size_t i = 0; i < e->ipConfigurations.n; i++)
         map_address(w, realm, e->ipConfigurations.at[i].privateIPAddress, p->host.port);
     p->table = vnet_table(w, s->vnet);
+    p->underlay.link = e->linkIdentifier;
     p->high_scale = s->vnet->privateEndpointVNetPolicies == VNETPOL_BASIC;
     p->gate = e->status == PE_APPROVED ? REASON_NONE : REASON_ENDPOINT_NOT_APPROVED; /* PE-01, Y-17 */
     p->service = e->service ? port_of(w->r, THING(SERVICE, e->service)) : PORT_NONE;
@@ -553,8 +576,10 @@ static void port_gateway(struct work *w, const struct gateway *g)
     struct image_port *p = port_init(w, THING(GATEWAY, g), PORT_GATEWAY, vnet_realm(w, g->virtualNetwork), g->instances.n ? g->instances.at[0] : 0);
     for (size_t i = 0; i < g->virtualNetwork->subnets.n; i++) {
         const struct subnet *s = &g->virtualNetwork->subnets.at[i];
-        if (strcasecmp(s->name, "GatewaySubnet") == 0)
-            p->table = table_of_routes(w, routes_effective(w->c->arena, w->m, s), g);
+        if (strcasecmp(s->name, "GatewaySubnet") != 0)
+            continue;
+        p->table = table_of_routes(w, routes_effective(w->c->arena, w->m, s), g);
+        p->underlay = underlay_of(w, p->host.port, g->virtualNetwork->location, s);
     }
 }
 

@@ -3,6 +3,7 @@
 #define VNETSIM_TOPOLOGY_COMPILE_H
 
 #include "dataplane/image.h"
+#include "topology/ids.h"
 #include "topology/model.h"
 #include "topology/numbers.h"
 #include "topology/routes.h"
@@ -14,6 +15,7 @@ struct numbering {
     struct numbers *realm;    /* from 1: "vnet/hub", "onprem/hq" */
     struct numbers *identity; /* "hub/clients" */
     struct numbers *pool;     /* translations: "natgw/egress", "nic/vm1-nic" (default outbound), "onprem/hq" */
+    struct ids *region, *network, *subnet, *host; /* what the underlay calls them (underlay.h) */
 };
 
 /* An image with what its numbers mean. */

@@ -51,6 +51,12 @@ static void on_tap(void *ctx, uint32_t port, int64_t at, const struct packet *p,
         r->o.tap(r->o.ctx, r->now, port, at, p, t);
 }
 
+static void on_underlay(void *ctx, int64_t at, const struct packet *outer, const struct underlay_tunnel *t)
+{
+    struct run *r = ctx;
+    r->o.underlay(r->o.ctx, r->now, at, outer, t);
+}
+
 static void on_done(void *ctx, uint32_t flow)
 {
     struct run *r = ctx;
@@ -274,7 +280,8 @@ static struct run *run_make(const struct scenario *sc, const struct run_options 
     r->o = *o;
     r->numbering = numbering_new();
     r->limit = INT64_MAX;
-    const struct sim_ops ops = {.ctx = r, .tap = on_tap, .admit = on_admit, .dns = on_dns, .flow_done = on_done};
+    const struct sim_ops ops = {.ctx = r, .tap = on_tap, .admit = on_admit, .dns = on_dns, .flow_done = on_done,
+                                .underlay = o->underlay ? on_underlay : NULL};
     r->sim = sim_new(scenario_state(sc, 0)->seed, &ops);
     if (!r->sim)
         arena_oom("simulation");

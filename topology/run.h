@@ -12,6 +12,8 @@ struct run_options {
     bool reference; /* slow reference tables */
     /* Every packet that passes a port; may be NULL. c is the image in force. */
     void (*tap)(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p, const struct trace *t);
+    /* The same as hosts of the provider carry them, encapsulated; may be NULL, which saves the work. */
+    void (*underlay)(void *ctx, const struct compiled *c, int64_t at, const struct packet *outer, const struct underlay_tunnel *t);
     /* A new state is in force (also the first); may be NULL. */
     void (*state)(void *ctx, const struct compiled *c);
     /* Now and then, for a progress line; may be NULL. */

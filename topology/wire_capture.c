@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define POINTS_MAX 64
+#define UNDERLAY   "underlay"
 
 struct wire_capture {
     struct arena *arena;
@@ -22,6 +24,7 @@ struct wire_capture {
     struct numbers *point;
     int64_t start;
     bool defaults, lazy;
+    uint32_t underlay; /* id of that point; UINT32_MAX: nobody asks for it */
     bool *declared;
     size_t n_declared;
 };
@@ -122,7 +125,7 @@ static const char *point_name(const struct scenario *sc, const char *name)
         if (t.kind != THING_NONE)
             return thing_name(t);
     }
-    return name;
+    return strcasecmp(name, UNDERLAY) == 0 ? UNDERLAY : name;
 }
 
 static struct capture_spec *specs_of(struct wire_capture *w, const struct scenario *sc)
@@ -135,6 +138,10 @@ static struct capture_spec *specs_of(struct wire_capture *w, const struct scenar
         for (size_t k = 0; k < c->at_points.n; k++) {
             const char *name = point_name(sc, c->at_points.at[k]);
             at[k] = (struct capture_point){.id = numbers_of(w->point, name), .name = name};
+            if (strcasecmp(name, UNDERLAY) == 0) {
+                w->underlay = at[k].id;
+                at[k].description = "between the provider's hosts";
+            }
         }
         spec[i] = (struct capture_spec){.name = c->name,
                                         .points = at,
@@ -154,6 +161,7 @@ struct wire_capture *wire_capture_open(const struct scenario *sc, const char *di
     size_t things = 0;
     w->arena = a;
     w->point = numbers_new(0);
+    w->underlay = UINT32_MAX;
     w->start = m->start_unix_ns;
     w->defaults = m->captures.n == 0;
     each_thing(m, count_thing, &things);
@@ -189,6 +197,48 @@ void wire_capture_packet(struct wire_capture *w, const struct compiled *c, uint3
     const char *comment = t->n ? explain_line(a, c, t) : NULL;
     capture_packet(w->set, id, w->start + at, t->inbound ? PCAPNG_DIR_IN : PCAPNG_DIR_OUT, t->again, p->data, p->len, &comment,
                    comment ? 1 : 0);
+    arena_free(a);
+}
+
+bool wire_capture_underlay(const struct wire_capture *w)
+{
+    return w->underlay != UINT32_MAX;
+}
+
+/* Addresses of hosts and front ends get names as they turn up: "app-nic.host". */
+static void name_host(struct wire_capture *w, struct arena *a, const struct compiled *c, uint32_t port)
+{
+    const ip4 host = c->image->port[port].underlay.host;
+    if (host)
+        capture_name(w->set, host, arena_printf(a, "%s.host", port_name(c->numbering, port)));
+}
+
+static const char *outer_line(struct arena *a, const struct compiled *c, const struct underlay_tunnel *t)
+{
+    const char *from = port_name(c->numbering, t->sender), *to = port_name(c->numbering, t->receiver);
+    switch (t->kind) {
+    case UNDERLAY_PRIVATE_LINK:
+        return arena_printf(a, "private link 0x%08x of %s: %s to %s", c->image->port[t->endpoint].underlay.link,
+                            port_name(c->numbering, t->endpoint), from, to);
+    case UNDERLAY_SERVICE_TUNNEL:
+        return arena_printf(a, "service tunnel: %s to %s", from, to);
+    case UNDERLAY_NETWORK:
+        break;
+    }
+    const struct thing there = c->thing[t->receiver];
+    const struct vnet *v = there.kind == THING_GATEWAY ? ((const struct gateway *)there.p)->virtualNetwork
+                                                       : ((const struct nic *)there.p)->subnet->vnet;
+    return arena_printf(a, "virtual network %s: %s to %s", v->name, from, to);
+}
+
+void wire_capture_outer(struct wire_capture *w, const struct compiled *c, int64_t at, const struct packet *outer,
+                        const struct underlay_tunnel *t)
+{
+    struct arena *a = arena_new("comment");
+    const char *comment = outer_line(a, c, t);
+    name_host(w, a, c, t->sender);
+    name_host(w, a, c, t->receiver);
+    capture_packet(w->set, w->underlay, w->start + at, PCAPNG_DIR_NONE, false, outer->data, outer->len, &comment, 1);
     arena_free(a);
 }
 
