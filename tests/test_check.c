@@ -667,6 +667,18 @@ Test(check, tag_routes)
     arena_free(a);
 }
 
+Test(limits, one_flow_log_a_resource)
+{
+    struct loaded l = load_checked("virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16]}]\n"
+                                   "networkSecurityGroups: [{name: g}]\n"
+                                   "flowLogs:\n"
+                                   "  - {name: a, target: g, version: 1}\n"
+                                   "  - {name: b, target: v}\n"
+                                   "  - {name: c, target: G}\n");
+    cr_expect_str_eq(loaded_findings(&l), "7:5: warning: flow log 'c': Azure keeps one log of 'G', which 'a' is\n");
+    loaded_free(&l);
+}
+
 /* -- what is not simulated
  * --------------------------------------------------------------------------------------- */
 
@@ -707,7 +719,6 @@ Test(check, unsupported)
     REFUSED("onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], dnsForwarders: [{zone: a.b, "
             "server: 10.0.0.4}]}]\n",
             "2:84", "dnsForwarders");
-    REFUSED(NSG("") "flowLogs: [{name: l, target: g}]\n", "5:12", "flowLogs");
     REFUSED(VNET("10.0.0.0/16",
                  "{name: s, addressPrefix: 10.0.0.0/24, serviceEndpointPolicies: [p]}") "serviceEndpointPolic"
                                                                                         "ies: [{name: p, "

@@ -343,6 +343,22 @@ static void limit_rest(struct check *c)
     OVER_SUBSCRIPTION(c, LIMIT_SEP_SUBSCRIPTION, m->serviceEndpointPolicies);
 }
 
+/* A resource has one flow log in Azure; a scenario may ask for two, to compare their versions. */
+static void limit_flow_logs(struct check *c)
+{
+    for (size_t i = 0; i < c->m->flowLogs.n; i++) {
+        const struct flow_log *l = &c->m->flowLogs.at[i];
+        for (size_t k = 0; k < i; k++) {
+            const struct flow_log *before = &c->m->flowLogs.at[k];
+            if (strcasecmp(l->target, before->target) != 0 || (l->version == 4) != (before->version == 4))
+                continue;
+            diag_warning(c->d, l->at, "flow log '%s': Azure keeps one log of '%s', which '%s' is", l->name,
+                         l->target, before->name);
+            break;
+        }
+    }
+}
+
 void check_limits(struct check *c)
 {
     limit_tables(c);
@@ -354,4 +370,5 @@ void check_limits(struct check *c)
     limit_pls(c);
     limit_zones(c);
     limit_rest(c);
+    limit_flow_logs(c);
 }

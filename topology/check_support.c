@@ -62,12 +62,6 @@ static void endpoint_policies(struct uses *u)
         }
 }
 
-static void flow_logs(struct uses *u)
-{
-    if (u->m->flowLogs.n)
-        use(u, u->m->flowLogs.at[0].at);
-}
-
 static void subnet_peering(struct uses *u)
 {
     for (size_t i = 0; i < u->m->virtualNetworks.n; i++)
@@ -98,7 +92,6 @@ static const struct {
     {"dnsServers of a virtual network other than 168.63.129.16", vnet_dns},
     {"dnsForwarders", forwarders},
     {"serviceEndpointPolicies of a subnet", endpoint_policies},
-    {"flowLogs", flow_logs},
     {"subnet peering (localSubnetNames, remoteSubnetNames)", subnet_peering},
     {"proxyProtocol", proxy_protocol},
 };

@@ -2,6 +2,7 @@
 #include "topology/cmd.h"
 #include "topology/results.h"
 #include "topology/wire_capture.h"
+#include "topology/wire_flowlog.h"
 
 #include "dataplane/arena.h"
 #include "pcaps/outfile.h"
@@ -12,13 +13,16 @@
 
 struct replay {
     struct wire_capture *capture;
+    struct wire_flowlog *flowlog;
     bool progress;
     size_t shown;
 };
 
 static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p, const struct trace *t)
 {
-    wire_capture_packet(((struct replay *)ctx)->capture, c, port, at, p, t);
+    struct replay *r = ctx;
+    wire_capture_packet(r->capture, c, port, at, p, t);
+    wire_flowlog_packet(r->flowlog, c, port, at, p, t);
 }
 
 static void on_underlay(void *ctx, const struct compiled *c, int64_t at, const struct packet *outer, const struct underlay_tunnel *t)
@@ -64,9 +68,36 @@ static int report(const struct cmd_args *a, const struct results *res, const jso
         putchar('\n');
     } else if (!a->quiet) {
         results_print(res, stdout, cmd_colour(STDOUT_FILENO));
+        const size_t logs = json_array_size(json_object_get(o, "flowLogs"));
         printf("captures: %zu in %s\n", json_array_size(json_object_get(o, "captures")), dir);
+        if (logs)
+            printf("flow logs: %zu in %s\n", logs, dir);
     }
     return cmd_finish(res->failed ? EXIT_EXPECT : EXIT_OK);
+}
+
+/* What the run showed, once its files are complete: all of them get their names, results.json last. */
+static int conclude(const struct cmd_args *a, struct replay *r, const struct run *run, const char *dir)
+{
+    int status = wire_flowlog_finish(r->flowlog, run_end(run));
+    if (status != EXIT_OK)
+        return status;
+    json_t *captures = wire_capture_commit(r->capture, run_end(run));
+    json_t *logs = captures ? wire_flowlog_commit(r->flowlog) : NULL;
+    status = EXIT_SYSTEM;
+    if (logs) {
+        struct results *res = results_new(run);
+        json_t *all = results_json(res, captures);
+        json_object_set(all, "flowLogs", logs);
+        status = write_json(dir, all);
+        if (status == EXIT_OK)
+            status = report(a, res, all, dir);
+        json_decref(all);
+        results_free(res);
+    }
+    json_decref(logs);
+    json_decref(captures);
+    return status;
 }
 
 static int replay(const struct cmd_args *a, const struct scenario *sc, const char *dir)
@@ -76,6 +107,7 @@ static int replay(const struct cmd_args *a, const struct scenario *sc, const cha
     r.capture = wire_capture_open(sc, dir, a->version, &status);
     if (!r.capture)
         return status;
+    r.flowlog = wire_flowlog_open(sc, dir);
     const struct run_options o = {.reference = a->reference,
                                   .tap = on_packet,
                                   .underlay = wire_capture_underlay(r.capture) ? on_underlay : NULL,
@@ -84,17 +116,8 @@ static int replay(const struct cmd_args *a, const struct scenario *sc, const cha
                                   .ctx = &r};
     struct run *run = run_new(sc, &o);
     run_execute(run);
-    json_t *captures = wire_capture_commit(r.capture, run_end(run));
-    if (captures) {
-        struct results *res = results_new(run);
-        json_t *all = results_json(res, captures);
-        status = write_json(dir, all);
-        if (status == EXIT_OK)
-            status = report(a, res, all, dir);
-        json_decref(all);
-        json_decref(captures);
-        results_free(res);
-    }
+    status = conclude(a, &r, run, dir);
+    wire_flowlog_free(r.flowlog);
     run_free(run);
     wire_capture_free(r.capture);
     return status;
@@ -117,8 +140,8 @@ const struct command cmd_run = {
     .name = "run",
     .usage = "SCENARIO [-o DIR] [--reference]",
     .summary = "replay a scenario: captures, results, expectations",
-    .help = "Simulates the scenario in virtual time. Writes its captures (pcapng, for Wireshark) and results.json into DIR and prints\n"
-            "a table of flows and what expectations did not hold. Exit status 1: an expectation did not hold.\n"
+    .help = "Simulates the scenario in virtual time. Writes its captures (pcapng, for Wireshark), flow logs and results.json into DIR and\n"
+            "prints a table of flows and what expectations did not hold. Exit status 1: an expectation did not hold.\n"
             "  -o, --out DIR  where to write (default ./<scenario>.out)\n"
             "  --reference    use the slow reference tables; the results are the same",
     .options = "or",
