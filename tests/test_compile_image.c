@@ -308,3 +308,33 @@ Test(image, tables_and_rule_sets_are_shared)
     cr_assert_str_eq(m.c->acl[n->acl[1][0]]->nsg->name, "dns");
     made_free(&m);
 }
+
+/* A group without members matches nothing: the rule is left out, and must not turn into one for everything.
+ */
+Test(image, rules_for_nobody_match_nobody)
+{
+    struct made m = made_new(
+        "virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: a, addressPrefix: "
+        "10.0.1.0/24, "
+        "networkSecurityGroup: g}]}]\n"
+        "applicationSecurityGroups: [{name: empty}, {name: web}]\n"
+        "networkSecurityGroups: [{name: g, securityRules: [\n"
+        "  {name: to-nobody, priority: 100, direction: Inbound, access: Deny, protocol: '*', "
+        "sourceAddressPrefix: '*', "
+        "destinationApplicationSecurityGroups: [empty], destinationPortRange: '*'},\n"
+        "  {name: from-nobody, priority: 110, direction: Inbound, access: Deny, protocol: '*', "
+        "sourceApplicationSecurityGroups: [empty], destinationAddressPrefix: '*', destinationPortRange: "
+        "'*'},\n"
+        "  {name: to-web, priority: 120, direction: Inbound, access: Deny, protocol: '*', "
+        "sourceAddressPrefix: '*', "
+        "destinationApplicationSecurityGroups: [web], destinationPortRange: '*'}]}]\n"
+        "networkInterfaces:\n"
+        "  - {name: n, subnet: v/a, privateIPAddress: 10.0.1.4}\n"
+        "  - {name: w, subnet: v/a, privateIPAddress: 10.0.1.5, applicationSecurityGroups: [web]}\n");
+    const uint32_t acl = made_at(&m, "n")->acl[1][1];
+    struct acl_key k = {made_ip("10.0.1.9"), made_ip("10.0.1.4"), 1, 2, IPPROTO_NR_TCP};
+    cr_assert_str_eq(m.c->acl[acl]->rule[image_acl_check(m.img, acl, &k).id].name, "AllowVnetInBound");
+    k.dst = made_ip("10.0.1.5"); /* ids are positions in the whole list, the rules left out included */
+    cr_assert_str_eq(m.c->acl[acl]->rule[image_acl_check(m.img, acl, &k).id].name, "to-web");
+    made_free(&m);
+}
