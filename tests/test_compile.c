@@ -333,3 +333,19 @@ Test(image, a_second_compilation_gives_the_same)
     compiled_free(again);
     made_free(&m);
 }
+
+/* A pool leads back into one network, so a gateway for two would lose the second one's answers. */
+Test(outbound, a_nat_gateway_serves_one_network)
+{
+    struct loaded l = load_checked(
+        "virtualNetworks:\n"
+        "  - {name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: a, addressPrefix: 10.0.1.0/24, "
+        "natGateway: gw}, {name: b, addressPrefix: 10.0.2.0/24, natGateway: gw}]}\n"
+        "  - {name: w, addressPrefixes: [10.0.0.0/16], subnets: [{name: a, addressPrefix: 10.0.1.0/24, "
+        "natGateway: gw}]}\n"
+        "publicIPAddresses: [{name: ip}]\n"
+        "natGateways: [{name: gw, publicIPAddresses: [ip]}]\n");
+    cr_assert_eq(l.d->errors, 1, "%s", loaded_findings(&l));
+    cr_assert_not_null(strstr(loaded_findings(&l), "NAT gateway 'gw' serves 'v/a' already"));
+    loaded_free(&l);
+}

@@ -97,6 +97,22 @@ static void check_subnet(struct check *c, const struct vnet *v, const struct sub
     }
 }
 
+/* A NAT gateway serves subnets of one network (O-02): the first in the file. */
+static void check_nat_gateway(struct check *c, const struct vnet *v, const struct subnet *s)
+{
+    for (size_t i = 0; s->natGateway && i < v->index; i++) {
+        const struct vnet *u = &c->m->virtualNetworks.at[i];
+        for (size_t k = 0; k < u->subnets.n; k++)
+            if (u->subnets.at[k].natGateway == s->natGateway) {
+                diag_error(c->d, check_at(s->node, "natGateway", s->at),
+                           "NAT gateway '%s' serves '%s/%s' already and cannot serve another virtual "
+                           "network (O-02)",
+                           s->natGateway->name, u->name, u->subnets.at[k].name);
+                return;
+            }
+    }
+}
+
 static void check_vnet_prefixes(struct check *c, const struct vnet *v)
 {
     struct span_list prefixes = {0}, subnets = {0};
@@ -110,6 +126,7 @@ static void check_vnet_prefixes(struct check *c, const struct vnet *v)
     for (size_t i = 0; i < v->subnets.n; i++) {
         const struct subnet *s = &v->subnets.at[i];
         check_subnet(c, v, s);
+        check_nat_gateway(c, v, s);
         for (size_t k = 0; k < s->addressPrefixes.n; k++) {
             struct prefix4 p = s->addressPrefixes.at[k];
             span_add(c, &subnets, p, arena_printf(c->a, "subnet '%s' (%s)", s->name, prefix_text(c, p)),
