@@ -719,11 +719,6 @@ Test(check, unsupported)
     REFUSED("onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], dnsForwarders: [{zone: a.b, "
             "server: 10.0.0.4}]}]\n",
             "2:84", "dnsForwarders");
-    REFUSED(VNET("10.0.0.0/16",
-                 "{name: s, addressPrefix: 10.0.0.0/24, serviceEndpointPolicies: [p]}") "serviceEndpointPolic"
-                                                                                        "ies: [{name: p, "
-                                                                                        "definitions: []}]\n",
-            "4:64", "serviceEndpointPolicies of a subnet");
     REFUSED(PAIR("10.0.0.0/16", "10.1.0.0/16", "{remoteVirtualNetwork: b, localSubnetNames: [s]}", ""),
             "4:75", "subnet peering (localSubnetNames, remoteSubnetNames)");
 }

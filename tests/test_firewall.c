@@ -1,9 +1,11 @@
 /* test_firewall.c - what services let in: SE-12 step by step, and the exceptions around it. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dataplane/arena.h"
 #include "tests/support_model.h"
+#include "topology/endpoint_policy.h"
 #include "topology/firewall.h"
 
 #define NET                                                                                                  \
@@ -253,5 +255,94 @@ Test(firewall, tenants)
     g.s = &g.l.m->services.at[0];
     g.c.subnet = model_subnet(g.l.m, "hub/others");
     DECIDE(g, SERVICE_FIREWALL, "defaultAction Deny"); /* not listed: its tenant does not matter */
+    loaded_free(&g.l);
+}
+
+/* SE-19: policies of the subnet, by name, group, subscription and id; only with the identity. */
+#define POLICY_NET                                                                                           \
+    "virtualNetworks: [{name: hub, location: westeurope, addressPrefixes: [10.0.0.0/16], subnets: ["         \
+    "{name: clients, addressPrefix: 10.0.1.0/24, serviceEndpointPolicies: [one, two]}, "                     \
+    "{name: empty, addressPrefix: 10.0.2.0/24, serviceEndpointPolicies: [vaults]}]}]\n"                      \
+    "serviceEndpointPolicies:\n"                                                                             \
+    "  - {name: one, definitions: [{service: Microsoft.Storage, serviceResources: [Acc, rg-b]}]}\n"          \
+    "  - {name: two, definitions: [{service: Microsoft.Storage.Global, serviceResources: ["                   \
+    "/subscriptions/s3/resourceGroups/rg-c/providers/Microsoft.Storage/storageAccounts/c1, "                 \
+    "/subscriptions/S4, /subscriptions/s5/resourceGroups/rg-e]}]}\n"                                         \
+    "  - {name: vaults, definitions: [{service: Microsoft.KeyVault, serviceResources: [kv]}]}\n"
+#define POLICY_ONE "serviceEndpointPolicies one, definition Microsoft.Storage: "
+#define POLICY_TWO "serviceEndpointPolicies two, definition Microsoft.Storage.Global: "
+
+static const struct service *service_of(const struct given *g, const char *name)
+{
+    struct thing t = model_find(g->l.m, name);
+    cr_assert_eq(t.kind, THING_SERVICE, "%s", name);
+    return t.p;
+}
+
+Test(firewall, endpoint_policies)
+{
+    static const struct {
+        const char *name, *place, *lists;
+    } row[] = {
+        {"acc", "subscription: s1, resourceGroup: rg-a", POLICY_ONE "Acc"},
+        {"acc-secondary", "subscription: s1, resourceGroup: rg-a", POLICY_ONE "Acc"},
+        {"acc2", "subscription: s1, resourceGroup: rg-a", NULL},
+        {"b1", "subscription: s1, resourceGroup: RG-B", POLICY_ONE "rg-b"},
+        {"c1", "subscription: s3, resourceGroup: rg-c",
+         POLICY_TWO "/subscriptions/s3/resourceGroups/rg-c/providers/Microsoft.Storage/storageAccounts/c1"},
+        {"c2", "subscription: s3, resourceGroup: rg-c", NULL},
+        {"c1x", "subscription: s3, resourceGroup: rg-c", NULL},
+        {"d1", "subscription: s4, resourceGroup: rg-z", POLICY_TWO "/subscriptions/S4"},
+        {"d2", "subscription: s44, resourceGroup: rg-z", NULL},
+        {"e1", "subscription: s5, resourceGroup: rg-e", POLICY_TWO "/subscriptions/s5/resourceGroups/rg-e"},
+        {"e2", "subscription: s5, resourceGroup: rg-f", NULL},
+    };
+    char text[8192];
+    size_t n = (size_t)snprintf(text, sizeof text, "%sservices:\n", POLICY_NET);
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "  - {name: %s, type: Microsoft.Storage/storageAccounts, "
+                              "location: westeurope, %s}\n", row[i].name, row[i].place);
+    snprintf(text + n, sizeof text - n, "  - {name: kv, type: Microsoft.KeyVault/vaults, location: westeurope}\n");
+    struct given g = with(text);
+    g.c.source = IP4(10, 0, 1, 4);
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        g.s = service_of(&g, row[i].name);
+        g.c.subnet = model_subnet(g.l.m, "hub/clients");
+        const char *why = NULL;
+        cr_assert_eq(endpoint_policy_allows(g.l.a, g.l.m, g.c.subnet, g.s, &why), row[i].lists != NULL, "%s", row[i].name);
+        cr_assert_str_eq(why, row[i].lists ? row[i].lists : POLICY_ONE "not listed", "%s", row[i].name);
+        if (row[i].lists)
+            DECIDE(g, NONE, "defaultAction Allow");
+        else
+            DECIDE(g, ENDPOINT_POLICY_DENY, POLICY_ONE "not listed");
+        g.c.subnet = model_subnet(g.l.m, "hub/empty"); /* no definition for storage: all of it */
+        DECIDE(g, NONE, "defaultAction Allow");
+        g.c.subnet = NULL; /* not through the endpoint */
+        DECIDE(g, NONE, "defaultAction Allow");
+    }
+    g.s = service_of(&g, "kv");
+    g.c.subnet = model_subnet(g.l.m, "hub/clients");
+    DECIDE(g, NONE, "defaultAction Allow");
+    g.c.asked = service_of(&g, "acc2"); /* what counts is the resource, not the address */
+    g.s = service_of(&g, "acc");
+    DECIDE(g, ENDPOINT_POLICY_DENY, POLICY_ONE "not listed");
+    g.c.asked = service_of(&g, "acc");
+    g.s = service_of(&g, "acc2");
+    DECIDE(g, NONE, "defaultAction Allow");
+    loaded_free(&g.l);
+}
+
+/* Before the service's own rules, also where those would refuse; classic accounts cannot be listed. */
+Test(firewall, endpoint_policies_come_first)
+{
+    struct given g = with(POLICY_NET "services: [{name: shut, " ACCOUNT ", publicNetworkAccess: Disabled}, {name: acc, "
+                          "type: Microsoft.ClassicStorage/storageAccounts, location: westeurope, publicIPAddress: 20.1.2.3}]\n");
+    g.c.source = IP4(10, 0, 1, 4);
+    g.c.subnet = model_subnet(g.l.m, "hub/clients");
+    DECIDE(g, ENDPOINT_POLICY_DENY, POLICY_ONE "not listed");
+    g.s = service_of(&g, "acc");
+    DECIDE(g, ENDPOINT_POLICY_DENY, POLICY_ONE "not listed");
+    g.c.subnet = model_subnet(g.l.m, "hub/empty");
+    DECIDE(g, NONE, "defaultAction Allow");
     loaded_free(&g.l);
 }

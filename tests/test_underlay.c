@@ -256,14 +256,14 @@ Test(underlay, only_what_services_take_is_turned)
     cr_assert_eq(underlay_wrap(pool, p, &in, published(), &o), -EPROTONOSUPPORT);
     cr_assert_null(o);
     packet_put(pool, p);
-    uint8_t *big = calloc(1, 65000);
+    uint8_t *big = calloc(1, 65536);
     p = packet_build_udp(pool, &ETH, &ip, 1, 2, big, 65000);
     cr_assert_eq(packet_parse(p->data, p->len, &in), 0);
     cr_assert_eq(underlay_wrap(pool, p, &in, published(), &o), 0);
     packet_put(pool, o);
     packet_put(pool, p);
     p = packet_build_udp(pool, &ETH, &ip, 1, 2, big, 65480);
-    cr_assert_null(p ? NULL : big); /* such a datagram can be built */
+    cr_assert(p); /* such a datagram can be built */
     cr_assert_eq(packet_parse(p->data, p->len, &in), 0);
     cr_assert_eq(underlay_wrap(pool, p, &in, published(), &o), -EMSGSIZE);
     packet_put(pool, p);

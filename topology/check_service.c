@@ -211,9 +211,24 @@ static void check_service_endpoints(struct check *c, const struct subnet *s)
     }
 }
 
+static void check_definitions(struct check *c, const struct se_policy *p)
+{
+    for (size_t i = 0; i < p->definitions.n; i++) {
+        const struct se_policy_definition *d = &p->definitions.at[i];
+        const char *near = d->service && !namespace_find(d->service) ? namespace_suggest(d->service) : NULL;
+        if (near)
+            diag_error(c->d, d->at, "unknown service '%s' in definitions of '%s'; did you mean '%s'? (SE-04)",
+                       d->service, p->name, near);
+        else if (d->service && !namespace_find(d->service))
+            diag_error(c->d, d->at, "unknown service '%s' in definitions of '%s' (SE-04)", d->service, p->name);
+    }
+}
+
 void check_services(struct check *c)
 {
     const struct model *m = c->m;
+    for (size_t i = 0; i < m->serviceEndpointPolicies.n; i++)
+        check_definitions(c, &m->serviceEndpointPolicies.at[i]);
     for (size_t i = 0; i < m->services.n; i++) {
         check_ip_rules(c, &m->services.at[i]);
         check_bypass(c, &m->services.at[i]);

@@ -52,16 +52,6 @@ static void forwarders(struct uses *u)
             use(u, u->m->onPremisesNetworks.at[i].dnsForwarders.at[0].at);
 }
 
-static void endpoint_policies(struct uses *u)
-{
-    for (size_t i = 0; i < u->m->virtualNetworks.n; i++)
-        for (size_t k = 0; k < u->m->virtualNetworks.at[i].subnets.n; k++) {
-            const struct subnet *s = &u->m->virtualNetworks.at[i].subnets.at[k];
-            if (s->serviceEndpointPolicies.n)
-                use(u, check_at(s->node, "serviceEndpointPolicies", s->at));
-        }
-}
-
 static void subnet_peering(struct uses *u)
 {
     for (size_t i = 0; i < u->m->virtualNetworks.n; i++)
@@ -91,7 +81,6 @@ static const struct {
     {"dnsServers (DNS servers in virtual machines)", dns_servers},
     {"dnsServers of a virtual network other than 168.63.129.16", vnet_dns},
     {"dnsForwarders", forwarders},
-    {"serviceEndpointPolicies of a subnet", endpoint_policies},
     {"subnet peering (localSubnetNames, remoteSubnetNames)", subnet_peering},
     {"proxyProtocol", proxy_protocol},
 };

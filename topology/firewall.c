@@ -15,6 +15,8 @@
  * - A rule for a subnet needs the identity that a service endpoint carries; a rule that is there before the
  * endpoint is on matches nothing (SE-16). A subnet of another tenant is refused by its tenant where it is
  * listed (SE-18).
+ * - The policies of the sender's subnet (SE-19) stand before all that: they are the network's, and what they
+ * refuse never comes to the service. They judge what went through the endpoint, so the identity is there.
  * - A request with such an identity has a private source, which no address rule can match (SE-03). In a
  * storage account's own region callers have Azure-private addresses even without it, so address rules have no
  * effect (SE-14).
@@ -25,6 +27,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "topology/endpoint_policy.h"
 #include "topology/regions.h"
 
 struct decision {
@@ -157,6 +160,8 @@ enum reason firewall_decide(struct arena *a, const struct model *m, const struct
     const struct private_endpoint *e;
     if (c->endpoint)
         return through_endpoint(&d);
+    if (c->subnet && !endpoint_policy_allows(a, m, c->subnet, d.s, rule_text))
+        return REASON_ENDPOINT_POLICY_DENY;
     if (!d.s->publicNetworkAccess)
         return say(&d, REASON_PUBLIC_ACCESS_DISABLED, "publicNetworkAccess Disabled");
     e = endpoints_only(m, d.s);

@@ -19,7 +19,7 @@ struct caller {
 
 /* Decide on a request that arrived at the address of s (s->publicIPAddress, or the endpoint's).
  * => REASON_NONE: let in; else one of PUBLIC_ACCESS_DISABLED, PRIVATE_ENDPOINT_ONLY, TENANT_MISMATCH,
- * SERVICE_FIREWALL, WRONG_RESOURCE, ENDPOINT_NOT_APPROVED. *rule_text (NULL: not wanted) says what decided,
+ * SERVICE_FIREWALL, WRONG_RESOURCE, ENDPOINT_NOT_APPROVED, ENDPOINT_POLICY_DENY. *rule_text (NULL: not wanted) says what decided,
  * as the scenario calls it: "ipRules 203.0.113.0/24", "virtualNetworkRules hub/clients", "defaultAction
  * Deny"; a literal or owned by a. A pure function of its arguments; cannot fail. Order of the rules: SE-12.
  */
