@@ -76,6 +76,19 @@ static int report(const struct cmd_args *a, const struct results *res, const jso
     return cmd_finish(res->failed ? EXIT_EXPECT : EXIT_OK);
 }
 
+/* Files without the results that go with them would look like a whole run: take them back. */
+static void withdraw(const char *dir, json_t *files)
+{
+    char path[4096];
+    size_t i;
+    json_t *f;
+    json_array_foreach(files, i, f)
+    {
+        snprintf(path, sizeof path, "%s/%s", dir, json_string_value(json_object_get(f, "file")));
+        unlink(path);
+    }
+}
+
 /* What the run showed, once its files are complete: all of them get their names, results.json last. */
 static int conclude(const struct cmd_args *a, struct replay *r, const struct run *run, const char *dir)
 {
@@ -90,8 +103,12 @@ static int conclude(const struct cmd_args *a, struct replay *r, const struct run
         json_t *all = results_json(res, captures);
         json_object_set(all, "flowLogs", logs);
         status = write_json(dir, all);
-        if (status == EXIT_OK)
+        if (status == EXIT_OK) {
             status = report(a, res, all, dir);
+        } else {
+            withdraw(dir, captures);
+            withdraw(dir, logs);
+        }
         json_decref(all);
         results_free(res);
     }

@@ -79,6 +79,14 @@ static int take(struct cmd_args *a, int option)
     return 0;
 }
 
+static const char *long_name(int letter)
+{
+    const struct option *o = options;
+    while (o->name && o->val != letter)
+        o++;
+    return o->name ? o->name : "?";
+}
+
 static int run(const struct command *c, int argc, char **argv)
 {
     char letters[32] = ":jqh";
@@ -99,8 +107,10 @@ static int run(const struct command *c, int argc, char **argv)
         }
         if (o == ':')
             return cmd_usage(&a, "option '%s' needs a value", argv[optind - 1]);
-        if (o == '?' || (!strchr("jqh", o) && !strchr(c->options, o)))
+        if (o == '?')
             return cmd_usage(&a, "'%s' does not take option '%s'", c->name, argv[optind - 1]);
+        if (!strchr("jqh", o) && !strchr(c->options, o))
+            return cmd_usage(&a, "'%s' does not take option '--%s'", c->name, long_name(o));
         take(&a, o);
     }
     a.pos = (const char *const *)argv + optind;
