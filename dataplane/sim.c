@@ -91,16 +91,19 @@ static bool tells(const struct packet *p, const struct packet_info *info)
 }
 
 /* A packet begins its way (or goes on) at port: keep the hops of the request until it arrived, of the answer until the
- * client has it. A retransmission starts the list again. */
-static void note_hop(struct sim *s, uint32_t port, const struct packet *p, const struct packet_info *info, bool begins)
+ * client has it. A retransmission starts the list again, and what was sent before it adds nothing any more. */
+static void note_hop(struct sim *s, uint32_t port, struct packet *p, const struct packet_info *info, bool begins)
 {
     struct flow_result *f = flow_of(s, p->meta.flow);
     if (!f || !tells(p, info) || (p->meta.reply ? f->answered : f->arrived))
         return;
     struct hop_list *l = p->meta.reply ? &f->return_path : &f->path;
-    if (begins)
+    if (begins) {
         l->n = 0;
-    hop_add(l, port);
+        p->meta.trail = ++l->trail;
+    }
+    if (p->meta.trail == l->trail)
+        hop_add(l, port);
 }
 
 static void note_rules(struct flow_result *f, const struct trace *t)

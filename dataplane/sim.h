@@ -16,6 +16,7 @@ struct sim;
 struct hop_list {
     uint32_t *port;
     size_t n, cap;
+    uint32_t trail; /* of the packet that adds to it */
 };
 
 struct sim_lookup { /* one decision, with the image it belongs to */
