@@ -306,13 +306,55 @@ static struct node *act(const struct edit *ed, struct node *root, const struct m
     return node_with(ed->a, root, f->key, list);
 }
 
+/* -- rules of subnets that are gone ------------------------------------------------------------------------ */
+
+/* => whether a removal of target takes this subnet: "virtualNetworks/NET" or "virtualNetworks/NET/subnets/SUBNET". */
+static bool takes_subnet(struct arena *a, const char *target, const struct subnet *s)
+{
+    const char *net = arena_printf(a, "virtualNetworks/%s", s->vnet->name);
+    return strcasecmp(target, net) == 0 ||
+           strcasecmp(target, arena_printf(a, "%s/subnets/%s", net, s->name)) == 0;
+}
+
+/* The service's map without the rules of subnets that the removal takes (SE-17). */
+static struct node *without_rules(const struct edit *ed, struct node *service, const struct model *before)
+{
+    struct node *acls = node_get(service, "networkAcls");
+    struct node *rules = acls && acls->kind == NODE_MAP ? node_get(acls, "virtualNetworkRules") : NULL;
+    const size_t n = rules && rules->kind == NODE_SEQ ? rules->n : 0;
+    struct node *left = rules;
+    for (size_t i = n; i-- > 0;) {
+        const struct node *text = rules->item[i];
+        const struct subnet *s = text->kind == NODE_SCALAR ? model_subnet(before, text->text) : NULL;
+        if (s && takes_subnet(ed->a, ed->e->change.target, s))
+            left = without_item(ed->a, left, i);
+    }
+    return left == rules ? service
+                         : node_with(ed->a, service, "networkAcls",
+                                     node_with(ed->a, acls, "virtualNetworkRules", left));
+}
+
+/* A service keeps no rule of a subnet that does not exist any more; its other rules stand (SE-17). */
+static struct node *forget_rules(const struct edit *ed, struct node *root, const struct model *before)
+{
+    struct node *services = root ? node_get(root, "services") : NULL;
+    if (!services || services->kind != NODE_SEQ || !before)
+        return root;
+    struct node *list = copy_of(ed->a, services, 0);
+    for (size_t i = 0; i < list->n; i++)
+        if (list->item[i]->kind == NODE_MAP)
+            list->item[i] = without_rules(ed, list->item[i], before);
+    return node_with(ed->a, root, "services", list);
+}
+
 struct node *timeline_apply(struct arena *a, struct node *root, const struct model *before, struct entry *e,
                             struct diag *d)
 {
     const struct edit ed = {a, e, d};
     if (e->change.kind >= CHANGE_APPROVE)
         return act(&ed, root, before);
-    return edit_map(&ed, &table_root, root, e->change.target);
+    root = edit_map(&ed, &table_root, root, e->change.target);
+    return e->change.kind == CHANGE_REMOVE ? forget_rules(&ed, root, before) : root;
 }
 
 /* -- addresses that stay --------------------------------------------------------------------------------- */
