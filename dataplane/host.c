@@ -222,7 +222,7 @@ static bool choose_from(struct host *h, struct tuple *t, uint16_t *next, uint16_
     while (n--) {
         t->lport = *next;
         *next = *next == UINT16_MAX ? first : (uint16_t)(*next + 1);
-        if (!host_port_used(h, t))
+        if (!host_port_used(h, t) && !host_forward_uses(h, t))
             return true;
     }
     return false;

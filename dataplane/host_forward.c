@@ -167,6 +167,13 @@ static bool port_taken(const struct host *h, const struct key *back)
     return find_back(h->nat, back) || host_port_used(h, &own);
 }
 
+bool host_forward_uses(const struct host *h, const struct tuple *t)
+{
+    const uint16_t rport = t->proto == IPPROTO_NR_ICMP ? t->lport : t->rport;
+    const struct key back = {t->remote, t->local, rport, t->lport, t->proto};
+    return h->nat && find_back(h->nat, &back);
+}
+
 static bool has_ports(uint8_t proto)
 {
     return proto == IPPROTO_NR_TCP || proto == IPPROTO_NR_UDP || proto == IPPROTO_NR_ICMP;

@@ -210,6 +210,8 @@ void host_icmp_input(struct host *h, const struct packet *p, const struct packet
 void host_forward(struct host *h, struct packet *p, struct packet_info *in);
 /* Addressed to the host: undo the source translation. => whether it was the answer of a translated flow (then it is gone). */
 bool host_forward_back(struct host *h, struct packet *p, struct packet_info *in);
+/* => whether answers to a flow of the host's own would be taken for those to a translated one. */
+bool host_forward_uses(const struct host *h, const struct tuple *t);
 void host_forward_free(struct host *h);
 
 #endif

@@ -173,6 +173,19 @@ static void check_zone_group(struct check *c, const struct private_endpoint *e)
     }
 }
 
+/* */
+static void check_high_scale(struct check *c, const struct private_endpoint *e)
+{
+    const struct subnet *s = e->subnet;
+    const enum endpoint_policies p = s->privateEndpointNetworkPolicies;
+    if (s->vnet->privateEndpointVNetPolicies == VNETPOL_BASIC && (p == PENP_DISABLED || p == PENP_NSG) &&
+        !c->m->switches.privateEndpointPolicies2021)
+        diag_warning(c->d, check_at(s->node, "privateEndpointNetworkPolicies", s->at),
+                     "'%s/%s' has private endpoint '%s' and leaves user routes out; "
+                     "privateEndpointVNetPolicies Basic needs RouteTableEnabled or Enabled there (R-14)",
+                     s->vnet->name, s->name, e->name);
+}
+
 static void check_endpoint(struct check *c, const struct private_endpoint *e)
 {
     const struct subnet *s = e->subnet;
@@ -181,6 +194,7 @@ static void check_endpoint(struct check *c, const struct private_endpoint *e)
     check_region(c, e);
     check_groups(c, e);
     check_zone_group(c, e);
+    check_high_scale(c, e);
     if (c->m->switches.privateEndpointPolicies2021 && s->privateEndpointNetworkPolicies != PENP_DISABLED)
         diag_error(c->d, check_at(s->node, "privateEndpointNetworkPolicies", s->at),
                    "privateEndpointNetworkPolicies of '%s/%s' must be Disabled: private endpoint '%s' is "

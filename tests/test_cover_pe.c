@@ -1,0 +1,226 @@
+/* test_cover_pe.c - stories of private endpoints and of the names that lead to them. */
+#include "tests/support_story.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "dataplane/arena.h"
+
+/* A client, an appliance, an endpoint of a storage account with the address 10.0.2.5. */
+#define NET(client, endpoints, appliance, more)                                                              \
+    "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [\n"                             \
+    "  {name: vms, addressPrefix: 10.0.1.0/24" client "},\n"                                                 \
+    "  {name: pes, addressPrefix: 10.0.2.0/24" endpoints "}, {name: fw, addressPrefix: 10.0.9.0/24}]}]\n"    \
+    "publicIPAddresses: [{name: vm-pip, ipAddress: 20.50.1.4}]\n"                                            \
+    "networkInterfaces:\n"                                                                                   \
+    "  - {name: vm, subnet: hub/vms, privateIPAddress: 10.0.1.4, publicIPAddress: vm-pip}\n"                 \
+    "  - {name: fw, subnet: hub/fw, privateIPAddress: 10.0.9.4, enableIPForwarding: true, appliance: {" appliance "}}\n" \
+    "services: [{name: acc, type: Microsoft.Storage/storageAccounts, publicIPAddress: 20.38.108.10},\n"      \
+    "  {name: other, type: Microsoft.Storage/storageAccounts, publicIPAddress: 20.38.108.11}]\n" more
+#define PE                                                                                                   \
+    "{name: pe, subnet: hub/pes, service: acc, groupIds: [blob], ipConfigurations: [{privateIPAddress: 10.0.2.5}],\n" \
+    "  privateDnsZoneGroup: [privatelink.blob.core.windows.net]}"
+#define PES "privateEndpoints: [" PE "]\n"
+#define ZONE "privateDnsZones: [{name: privatelink.blob.core.windows.net, virtualNetworkLinks: [{virtualNetwork: hub}]}]\n"
+#define HOST_ROUTE                                                                                           \
+    "routeTables: [{name: rt, routes: [{name: pe, addressPrefix: 10.0.2.5/32, nextHopType: VirtualAppliance,\n" \
+    "  nextHopIpAddress: 10.0.9.4}]}]\n"
+
+/* PE-15, PE-16: who has the reply. An appliance that does not translate sees the request only, unless the reply goes back to
+ * the last hop. */
+Test(cover_pe, PE15_the_reply_goes_straight_to_the_client)
+{
+    story(NET(", routeTable: rt", "", "snat: false", PES ZONE HOST_ROUTE)
+          "flows: [{from: vm, to: pe, expect: {verdict: delivered, sourceSeen: 10.0.1.4, path: [vm, fw, pe, acc],\n"
+          "  returnPath: [acc, pe, vm]}}]\n");
+    story(NET(", routeTable: rt", "", "snat: true", PES ZONE HOST_ROUTE)
+          "flows: [{from: vm, to: pe, expect: {verdict: delivered, sourceSeen: 10.0.9.4, path: [vm, fw, pe, acc],\n"
+          "  returnPath: [acc, pe, fw, vm]}}]\n");
+}
+
+Test(cover_pe, PE16_or_to_the_last_hop)
+{
+    story("switches: {privateEndpointReturn: lastHop}\n" NET(", routeTable: rt", "", "snat: false", PES ZONE HOST_ROUTE)
+          "flows: [{from: vm, to: pe, expect: {verdict: delivered, sourceSeen: 10.0.1.4, path: [vm, fw, pe, acc],\n"
+          "  returnPath: [acc, pe, fw, vm]}}]\n");
+}
+
+/* PE-19: the endpoint comes while a connection is open: that one stays where it was, the next one goes private. */
+Test(cover_pe, PE19_open_connections_keep_their_public_path)
+{
+    story(NET("", "", "forwards: true", ZONE)
+          "timeline: [{at: 5s, add: privateEndpoints, with: " PE "}]\n"
+          "flows:\n"
+          "  - {at: 1s, from: vm, to: acc.blob.core.windows.net, keepOpen: 20s, expect: {verdict: delivered,\n"
+          "     resolvedTo: [20.38.108.10], nextHopType: Internet, sourceSeen: 20.50.1.4, path: [vm, acc]}}\n"
+          "  - {at: 6s, from: vm, to: acc.blob.core.windows.net, expect: {verdict: delivered,\n"
+          "     resolvedTo: [10.0.2.5], nextHopType: InterfaceEndpoint, sourceSeen: 10.0.1.4, path: [vm, pe, acc]}}\n");
+}
+
+/* PE-20: the endpoint lowers no TTL, an appliance does. */
+Test(cover_pe, PE20_M03_the_endpoint_is_no_hop)
+{
+    struct story s = story_tell(NET(", routeTable: rt", "", "snat: true", PES ZONE HOST_ROUTE)
+                                "flows:\n  - {name: by-appliance, from: vm, to: pe, expect: {verdict: delivered}}\n"
+                                "  - {name: straight, at: 20s, from: fw, to: pe, expect: {verdict: delivered}}\n");
+    unsigned straight = 0, by_appliance = 0;
+    for (size_t i = 0; i < s.n_packets; i++) {
+        const struct story_packet *p = &s.packet[i];
+        if (strcmp(p->port, "acc") != 0 || !p->inbound)
+            continue;
+        const bool late = p->at > INT64_C(15000000000);
+        cr_assert_eq(p->info.ttl, late ? 64 : 63, "packet %zu", i);
+        straight += late;
+        by_appliance += !late;
+    }
+    cr_assert(straight > 3 && by_appliance > 3);
+    story_end(&s);
+}
+
+/* PE-05 and PE-18: TCP and UDP, no ping; any port that the service has. */
+Test(cover_pe, PE18_what_an_endpoint_carries)
+{
+    story(NET("", "", "forwards: true", PES ZONE)
+          "flows:\n"
+          "  - {from: vm, to: pe, destinationPort: 445, expect: {verdict: delivered}}\n"
+          "  - {from: vm, to: pe, protocol: icmp, expect: {verdict: dropped, reason: ProtocolUnsupported,\n"
+          "     nextHopType: InterfaceEndpoint}}\n");
+}
+
+/* PE-09: the inbound group of the endpoint's subnet, by its application security group as well; outbound rules there mean
+ * nothing. */
+Test(cover_pe, PE09_inbound_rules_only)
+{
+    story("applicationSecurityGroups: [{name: stores}]\n"
+          "networkSecurityGroups: [{name: g, securityRules: [\n"
+          "  {name: nothing-out, priority: 100, direction: Outbound, access: Deny, protocol: '*'},\n"
+          "  {name: https, priority: 100, direction: Inbound, access: Allow, protocol: Tcp, destinationPortRange: '443',\n"
+          "   destinationApplicationSecurityGroups: [stores]},\n"
+          "  {name: rest, priority: 200, direction: Inbound, access: Deny, protocol: '*'}]}]\n"
+          NET("", ", networkSecurityGroup: g, privateEndpointNetworkPolicies: Enabled", "forwards: true", ZONE)
+          "privateEndpoints: [{name: pe, subnet: hub/pes, service: acc, groupIds: [blob],\n"
+          "  ipConfigurations: [{privateIPAddress: 10.0.2.5}], applicationSecurityGroups: [stores]},\n"
+          "  {name: bare, subnet: hub/pes, service: acc, groupIds: [file], ipConfigurations: [{privateIPAddress: 10.0.2.6}]}]\n"
+          "flows:\n"
+          "  - {from: vm, to: pe, expect: {verdict: delivered, networkSecurityGroup: g, rule: https}}\n"
+          "  - {from: vm, to: pe, destinationPort: 445, expect: {verdict: dropped, reason: NsgDeny, rule: rest}}\n"
+          "  - {from: vm, to: bare, expect: {verdict: dropped, reason: NsgDeny, rule: rest}}\n");
+}
+
+/* PE-06: the request names another account than the endpoint's. */
+Test(cover_pe, PE06_no_other_account_of_the_service)
+{
+    story(NET("", "", "forwards: true", PES ZONE)
+          "flows:\n"
+          "  - {from: vm, to: 10.0.2.5, resource: acc, expect: {verdict: delivered}}\n"
+          "  - {from: vm, to: 10.0.2.5, resource: other, expect: {verdict: denied, reason: WrongResource}}\n");
+}
+
+/* PE-01, PE-02 and Y-17 while it is created by hand, approved, rejected; what was approved once carries nothing any more. */
+Test(cover_pe, PE02_the_owner_ends_an_open_connection)
+{
+    story(NET("", "", "forwards: true",
+              "privateEndpoints: [{name: pe, subnet: hub/pes, service: acc, groupIds: [blob], manualRequest: true,\n"
+              "  ipConfigurations: [{privateIPAddress: 10.0.2.5}]}]\n")
+          "timeline: [{at: 20s, approve: pe}, {at: 25s, reject: pe}, {at: 30s, approve: pe}]\n"
+          "flows:\n"
+          "  - {at: 1s, from: vm, to: pe, expect: {verdict: dropped, reason: EndpointNotApproved, route: 10.0.2.5/32,\n"
+          "     nextHopType: InterfaceEndpoint}}\n"
+          "  - {at: 21s, from: vm, to: pe, expect: {verdict: delivered}}\n"
+          "  - {at: 21s, from: vm, to: pe, keepOpen: 20s, expect: {verdict: dropped, reason: EndpointNotApproved}}\n"
+          "  - {at: 31s, from: vm, to: pe, expect: {verdict: dropped, reason: EndpointNotApproved, route: 10.0.2.5/32}}\n"
+          "expect:\n"
+          "  - {at: 1s, nic: vm, route: {addressPrefix: 10.0.2.5/32, state: Active}}\n"
+          "  - {at: 31s, nic: vm, route: {addressPrefix: 10.0.2.5/32, state: Active}}\n");
+}
+
+/* fixed at creation, and for life; another endpoint gets the next free one, a removed one gives it back. */
+Test(cover_pe, A08_addresses_of_an_endpoint_stay)
+{
+    story(NET("", "", "forwards: true",
+              "privateEndpoints: [{name: p1, subnet: hub/pes, service: acc, groupIds: [blob]},\n"
+              "  {name: p2, subnet: hub/pes, service: acc, groupIds: [file]}]\n")
+          "timeline:\n"
+          "  - {at: 5s, remove: privateEndpoints/p1}\n"
+          "  - {at: 28s, add: privateEndpoints, with: {name: p3, subnet: hub/pes, service: other, groupIds: [blob]}}\n"
+          "flows:\n"
+          "  - {at: 1s, from: vm, to: 10.0.2.4, expect: {verdict: delivered, path: [vm, p1, acc]}}\n"
+          "  - {at: 1s, from: vm, to: 10.0.2.5, expect: {verdict: delivered, path: [vm, p2, acc]}}\n"
+          "  - {at: 6s, from: vm, to: 10.0.2.4, expect: {verdict: dropped, reason: NoHost, nextHopType: VnetLocal}}\n"
+          "  - {at: 30s, from: vm, to: 10.0.2.5, expect: {verdict: delivered, path: [vm, p2, acc]}}\n"
+          "  - {at: 30s, from: vm, to: 10.0.2.4, expect: {verdict: delivered, path: [vm, p3, other]}}\n"
+          "expect:\n"
+          "  - {at: 5s, nic: vm, noRoute: {addressPrefix: 10.0.2.4/32}}\n"
+          "  - {at: 5s, nic: vm, route: {addressPrefix: 10.0.2.5/32, state: Active}}\n");
+}
+
+/* N-11: a hand-made record leads to where nobody is; the zone group takes its own records along, and the link that is left
+ * makes the name unknown, although its public address is there. */
+Test(cover_pe, N11_what_outlives_an_endpoint)
+{
+    story(NET("", "", "forwards: true", PES)
+          "privateDnsZones: [{name: privatelink.blob.core.windows.net, virtualNetworkLinks: [{virtualNetwork: hub}],\n"
+          "  records: [{name: other, type: A, ttl: 300, values: [10.0.2.9]}]}]\n"
+          "internetHosts: [{name: home, ipAddress: 203.0.113.9}]\n"
+          "timeline:\n"
+          "  - {at: 5s, remove: privateEndpoints/pe}\n"
+          "  - {at: 5s, add: privateEndpoints, with: {name: again, subnet: hub/fw, service: acc, groupIds: [blob]}}\n"
+          "  - {at: 30s, update: privateDnsZones/privatelink.blob.core.windows.net, with: {virtualNetworkLinks: []}}\n"
+          "flows:\n"
+          "  - {at: 1s, from: vm, to: acc.blob.core.windows.net, expect: {verdict: delivered, resolvedTo: [10.0.2.5]}}\n"
+          "  - {at: 6s, from: vm, to: acc.blob.core.windows.net, expect: {verdict: unresolved, reason: NxDomain}}\n"
+          "  - {at: 6s, from: home, to: acc.blob.core.windows.net, expect: {verdict: delivered, resolvedTo: [20.38.108.10]}}\n"
+          "  - {at: 6s, from: vm, to: other.privatelink.blob.core.windows.net, expect: {verdict: dropped, reason: NoHost,\n"
+          "     resolvedTo: [10.0.2.9]}}\n"
+          "  - {at: 31s, from: vm, to: acc.blob.core.windows.net, expect: {verdict: delivered, resolvedTo: [20.38.108.10]}}\n");
+}
+
+/* N-17: rules do not stand between a machine and the platform's resolver, unless they name it. */
+Test(cover_pe, N17_only_the_tag_cuts_off_the_resolver)
+{
+#define DNS_RULES(tag)                                                                                       \
+    "networkSecurityGroups: [{name: g, securityRules: [{name: no-dns, priority: 100, direction: Outbound,\n"  \
+    "  access: Deny, protocol: '*', destinationAddressPrefix: " tag ", destinationPortRange: '53'}]}]\n"
+    story(DNS_RULES("'*'") NET(", networkSecurityGroup: g", "", "forwards: true", PES ZONE)
+          "flows: [{from: vm, to: acc.blob.core.windows.net, expect: {verdict: delivered, resolvedTo: [10.0.2.5]}}]\n");
+    story(DNS_RULES("AzurePlatformDNS") NET(", networkSecurityGroup: g", "", "forwards: true", PES ZONE)
+          "flows:\n  - {from: vm, to: acc.blob.core.windows.net, expect: {verdict: unresolved, reason: DnsUnreachable}}\n"
+          "  - {from: vm, to: 10.0.2.5, expect: {verdict: delivered}}\n");
+}
+
+/* N-08: the platform's resolver is inside Azure; headquarters without forwarder has the endpoint's route and the public
+ * name. */
+Test(cover_pe, N08_on_premises_resolves_publicly)
+{
+    story("virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [{name: pes, addressPrefix: 10.0.2.0/24},\n"
+          "  {name: GatewaySubnet, addressPrefix: 10.0.255.0/27}]}]\n"
+          "virtualNetworkGateways: [{name: gw, virtualNetwork: hub, type: ExpressRoute, connections: [hq]}]\n"
+          "onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], natIPs: [198.51.100.7],\n"
+          "  hosts: [{name: pc, ipAddress: 192.168.1.10}]}]\n"
+          "services: [{name: acc, type: Microsoft.Storage/storageAccounts, publicIPAddress: 20.38.108.10}]\n" PES ZONE
+          "flows:\n"
+          "  - {from: hq/pc, to: acc.blob.core.windows.net, expect: {verdict: delivered, resolvedTo: [20.38.108.10],\n"
+          "     sourceSeen: 198.51.100.7, notVia: [gw, pe]}}\n"
+          "  - {from: hq/pc, to: pe, expect: {verdict: delivered, sourceSeen: 192.168.1.10, path: [hq/pc, gw, pe, acc]}}\n"
+          "  - {from: hq/pc, to: 168.63.129.16, protocol: udp, destinationPort: 53,\n"
+          "     expect: {verdict: dropped}}\n");
+}
+
+/* R-14, L-07: Basic asks for the route-table policy on every subnet with endpoints. */
+Test(cover_pe, R14_high_scale_needs_the_policy)
+{
+#define HIGH(policy)                                                                                         \
+    "virtualNetworks: [{name: hub, privateEndpointVNetPolicies: Basic, addressPrefixes: [10.0.0.0/16],\n"    \
+    "  subnets: [{name: pes, addressPrefix: 10.0.2.0/24, privateEndpointNetworkPolicies: " policy "}]}]\n"   \
+    "services: [{name: acc, type: Microsoft.Storage/storageAccounts}]\n"                                     \
+    "privateEndpoints: [{name: pe, subnet: hub/pes, service: acc, groupIds: [blob]}]\n"
+    struct arena *a = arena_new("findings");
+    cr_assert_str_eq(story_findings(a, HIGH("Enabled")), "");
+    cr_assert_str_eq(story_findings(a, HIGH("RouteTableEnabled")), "");
+#define WARNS(place)                                                                                         \
+    place ": warning: 'hub/pes' has private endpoint 'pe' and leaves user routes out; "                      \
+          "privateEndpointVNetPolicies Basic needs RouteTableEnabled or Enabled there (R-14)\n"
+    cr_assert_str_eq(story_findings(a, HIGH("Disabled")), WARNS("t:3:85"));
+    cr_assert_str_eq(story_findings(a, HIGH("NetworkSecurityGroupEnabled")), WARNS("t:3:85"));
+    arena_free(a);
+}
