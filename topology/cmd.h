@@ -13,6 +13,7 @@ enum { EXIT_OK = 0, EXIT_EXPECT = 1, EXIT_INPUT = 2, EXIT_SYSTEM = 3 };
 struct cmd_args {
     const char *program, *version; /* "vnetsim", "vnetsim 0.1.0" */
     bool json, quiet, strict, print, reference;
+    const char *json_as; /* --json=SHAPE: another shape than the command's own; or NULL */
     const char *out, *nic, *from, *to, *protocol, *port, *at, *direction, *local, *remote;
     const char *const *pos; /* positional arguments */
     int n_pos;
@@ -23,6 +24,7 @@ struct command {
     const char *usage;   /* after the name */
     const char *summary; /* one line for the list */
     const char *help;    /* more, for --help */
+    const char *json_as; /* the one SHAPE that --json may name; or NULL */
     const char *options; /* letters of cmd_options that it takes */
     int min_pos, max_pos; /* -1: any number */
     int (*run)(const struct cmd_args *a);

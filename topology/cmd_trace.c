@@ -5,6 +5,7 @@
 #include "topology/cmd.h"
 #include "topology/explain.h"
 #include "topology/results.h"
+#include "topology/troubleshoot.h"
 
 #include "dataplane/arena.h"
 
@@ -185,6 +186,44 @@ static int flow_of_args(const struct cmd_args *a, struct flow *f)
     return 0;
 }
 
+static void explain(const struct cmd_args *a, const struct scenario *sc, const struct flow *f)
+{
+    struct tracer tr = {.arena = arena_new("trace")};
+    const struct run_options o = {.reference = a->reference, .tap = on_packet, .ctx = &tr};
+    struct run *run = run_new_single(sc, f, &o);
+    run_execute(run);
+    if (a->json)
+        print_json(run, &tr);
+    else
+        print_text(run, &tr);
+    run_free(run);
+    arena_free(tr.arena);
+}
+
+static void on_probe(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p,
+                     const struct trace *t)
+{
+    troubleshoot_packet(ctx, c, port, at, p, t);
+}
+
+/* As Azure's connection troubleshoot: many probes instead of one, and only what it shows of them. */
+static void troubleshoot(const struct cmd_args *a, const struct scenario *sc, const struct flow *f)
+{
+    struct flow probes = *f;
+    struct troubleshoot *t = troubleshoot_new();
+    const struct run_options o = {.reference = a->reference, .tap = on_probe, .ctx = t};
+    probes.count = TROUBLESHOOT_PROBES;
+    probes.interval = TROUBLESHOOT_INTERVAL;
+    struct run *run = run_new_single(sc, &probes, &o);
+    run_execute(run);
+    json_t *answer = troubleshoot_json(t, run);
+    json_dumpf(answer, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(answer);
+    run_free(run);
+    troubleshoot_free(t);
+}
+
 static int trace(const struct cmd_args *a)
 {
     struct flow f;
@@ -195,27 +234,19 @@ static int trace(const struct cmd_args *a)
         return EXIT_INPUT;
     const struct model *m = scenario_state(sc, scenario_state_at(sc, f.at_time));
     int status = EXIT_OK;
-    if (model_find(m, f.from).kind == THING_NONE) {
+    if (model_find(m, f.from).kind == THING_NONE)
         status = cmd_usage(a, "nothing is called '%s' here", f.from);
-    } else {
-        struct tracer tr = {.arena = arena_new("trace")};
-        const struct run_options o = {.reference = a->reference, .tap = on_packet, .ctx = &tr};
-        struct run *run = run_new_single(sc, &f, &o);
-        run_execute(run);
-        if (a->json)
-            print_json(run, &tr);
-        else
-            print_text(run, &tr);
-        run_free(run);
-        arena_free(tr.arena);
-    }
+    else if (a->json_as)
+        troubleshoot(a, sc, &f);
+    else
+        explain(a, sc, &f);
     scenario_free(sc);
     return cmd_finish(status);
 }
 
 const struct command cmd_trace = {
     .name = "trace",
-    .usage = "SCENARIO --from NAME --to ADDRESS-OR-NAME [--protocol tcp|udp|icmp] [--port N] [--at TIME]",
+    .usage = "SCENARIO --from NAME --to ADDRESS-OR-NAME [--protocol tcp|udp|icmp] [--port N] [--at TIME] [--json[=azure]]",
     .summary = "explain one packet stage by stage, there and back",
     .help = "Runs one flow in the state of --at and prints, for its first packet and for the answer: every stage, the rule or route\n"
             "that decided, the candidates that lost and why, and the file and line that caused it.\n"
@@ -224,7 +255,10 @@ const struct command cmd_trace = {
             "  --protocol P     tcp (default), udp, icmp\n"
             "  --port N         destination port\n"
             "  --at TIME        in virtual time, after the timeline entries of that time (default 0s)\n"
+            "  --json           the stages as JSON\n"
+            "  --json=azure     the JSON of `az network watcher test-connectivity` (F-06), out of 100 probes\n"
             "  --reference      use the slow reference tables",
+    .json_as = "azure",
     .options = "ftpPar",
     .min_pos = 1,
     .max_pos = 1,

@@ -19,7 +19,7 @@ static const struct option options[] = {
     {"remote", required_argument, NULL, 'R'},   {"at", required_argument, NULL, 'a'},
     {"print", no_argument, NULL, 'c'},
     {"strict", no_argument, NULL, 's'},         {"reference", no_argument, NULL, 'r'},
-    {"json", no_argument, NULL, 'j'},           {"quiet", no_argument, NULL, 'q'},
+    {"json", optional_argument, NULL, 'j'},     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
@@ -72,7 +72,7 @@ static int take(struct cmd_args *a, int option)
     case 'c': a->print = true; break;
     case 's': a->strict = true; break;
     case 'r': a->reference = true; break;
-    case 'j': a->json = true; break;
+    case 'j': a->json = true; a->json_as = optarg; break;
     case 'q': a->quiet = true; break;
     default: return -1;
     }
@@ -113,6 +113,8 @@ static int run(const struct command *c, int argc, char **argv)
             return cmd_usage(&a, "'%s' does not take option '--%s'", c->name, long_name(o));
         take(&a, o);
     }
+    if (a.json_as && (!c->json_as || strcmp(a.json_as, c->json_as) != 0))
+        return cmd_usage(&a, "'%s' has no JSON of the shape '%s'", c->name, a.json_as);
     a.pos = (const char *const *)argv + optind;
     a.n_pos = argc - optind;
     if (a.n_pos < c->min_pos || (c->max_pos >= 0 && a.n_pos > c->max_pos))

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <jansson.h>
 
+#include "dataplane/rng.h"
 #include "topology/tabulate.h"
 
 const char *watcher_type_word(enum nexthop_type t)
@@ -139,4 +140,15 @@ int watcher_print_check(FILE *to, const struct watcher_check *c, bool json)
                   : tabulate(to, head, 3, cell, 1);
     arena_free(a);
     return rc;
+}
+
+/* -- identifiers -------------------------------------------------------------------------------------------
+ */
+
+void watcher_guid(const char *of, char *out)
+{
+    const uint64_t x = hash_text(of), y = hash_mix(x);
+    snprintf(out, WATCHER_GUID_LEN, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(x >> 32),
+             (unsigned)(x >> 16 & 0xffff), (unsigned)(x & 0xfff), 0x8000u | (unsigned)(y >> 48 & 0x3fff),
+             (unsigned long long)(y & 0xffffffffffff));
 }

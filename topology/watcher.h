@@ -50,4 +50,8 @@ int watcher_print_check(FILE *to, const struct watcher_check *c, bool json);
 /* => "defaultSecurityRules/DenyAllInBound", "securityRules/web": a rule as IP flow verify names it. */
 const char *watcher_rule_name(struct arena *a, const struct eff_rule *r);
 
+/* An identifier in the form of Azure's GUIDs, derived from a text: the same in every run. */
+#define WATCHER_GUID_LEN 37
+void watcher_guid(const char *of, char *out);
+
 #endif

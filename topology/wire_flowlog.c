@@ -7,10 +7,10 @@
 #include "topology/wire_flowlog.h"
 
 #include "dataplane/arena.h"
-#include "dataplane/rng.h"
 #include "pcaps/flowlog.h"
 #include "topology/cmd.h"
 #include "topology/flowtrack.h"
+#include "topology/watcher.h"
 
 #include <string.h>
 #include <strings.h>
@@ -25,30 +25,22 @@ struct wire_flowlog {
     struct flowtrack *track; /* NULL: no log is asked for */
 };
 
-enum { GUID_LEN = 37, NAME_LEN = 1024 };
-
-static void guid(const char *of, char *out)
-{
-    const uint64_t x = hash_text(of), y = hash_mix(x);
-    snprintf(out, GUID_LEN, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(x >> 32), (unsigned)(x >> 16 & 0xffff),
-             (unsigned)(x & 0xfff), 0x8000u | (unsigned)(y >> 48 & 0x3fff),
-             (unsigned long long)(y & 0xffffffffffff));
-}
+enum { NAME_LEN = 1024 };
 
 /* The same text for the same group, in every log. */
 static const char *group_guid(struct wire_flowlog *w, const struct nsg *g)
 {
-    char name[NAME_LEN], text[GUID_LEN];
+    char name[NAME_LEN], text[WATCHER_GUID_LEN];
     snprintf(name, sizeof name, "networkSecurityGroup/%s/%s/%s", g->subscription, g->resourceGroup, g->name);
-    guid(name, text);
+    watcher_guid(name, text);
     return numbers_name(w->text, numbers_of(w->text, text));
 }
 
 static const char *log_guid(struct wire_flowlog *w, const struct flowlog_spec *s)
 {
-    char name[NAME_LEN], text[GUID_LEN];
+    char name[NAME_LEN], text[WATCHER_GUID_LEN];
     snprintf(name, sizeof name, "flowLog/%s/%s", s->subscription, s->name);
-    guid(name, text);
+    watcher_guid(name, text);
     return numbers_name(w->text, numbers_of(w->text, text));
 }
 
