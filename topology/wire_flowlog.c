@@ -15,6 +15,13 @@
 #include <string.h>
 #include <strings.h>
 
+enum { NAME_LEN = 1024, MEMOS = 256 };
+
+struct memo { /* what a rule is called; rules are many lines' */
+    const struct eff_rule *rule;
+    const char *acl, *text;
+};
+
 struct wire_flowlog {
     struct arena *arena;
     int64_t start;
@@ -22,10 +29,9 @@ struct wire_flowlog {
     size_t n;
     struct flowlog_set *set;
     struct numbers *text;    /* rules and lists, each kept once */
+    struct memo memo[MEMOS]; /* by the rule's position, the last one asked for */
     struct flowtrack *track; /* NULL: no log is asked for */
 };
-
-enum { NAME_LEN = 1024 };
 
 /* The same text for the same group, in every log. */
 static const char *group_guid(struct wire_flowlog *w, const struct nsg *g)
@@ -99,19 +105,29 @@ static bool takes(const struct flowlog_spec *s, const struct track_flow *f, enum
     return !f->stateless || state == TRACK_BEGIN || state == TRACK_DENY; /* G-07 */
 }
 
+static const struct memo *memo_of(struct wire_flowlog *w, const struct eff_rule *r)
+{
+    struct memo *m = &w->memo[r->index % MEMOS];
+    char name[NAME_LEN];
+    if (m->rule == r)
+        return m;
+    *m = (struct memo){.rule = r, .acl = group_guid(w, r->nsg)};
+    /* kept by group: two groups may spell the name of a rule differently */
+    snprintf(name, sizeof name, "%s/%s_%s", m->acl, r->which == RULE_USER ? "UserRule" : "DefaultRule",
+             r->name);
+    m->text = numbers_name(w->text, numbers_of(w->text, name)) + strlen(m->acl) + 1;
+    return m;
+}
+
 static struct flowlog_place place_of(struct wire_flowlog *w, const struct track_flow *f)
 {
-    const struct eff_rule *r = f->rule;
     struct flowlog_place p = {.acl = "unspecified", .rule = "unspecified"};
     memcpy(p.mac, f->mac, sizeof p.mac);
-    if (!r)
-        return p;
-    char name[NAME_LEN];
-    p.acl = group_guid(w, r->nsg);
-    /* kept by group: two groups may spell the name of a rule differently */
-    snprintf(name, sizeof name, "%s/%s_%s", p.acl, r->which == RULE_USER ? "UserRule" : "DefaultRule",
-             r->name);
-    p.rule = numbers_name(w->text, numbers_of(w->text, name)) + strlen(p.acl) + 1;
+    if (f->rule) {
+        const struct memo *m = memo_of(w, f->rule);
+        p.acl = m->acl;
+        p.rule = m->text;
+    }
     return p;
 }
 
