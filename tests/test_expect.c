@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- one expectation, one result
- * ------------------------------------------------------------------------------ */
+/* -- one expectation, one result ------------------------------------------------------------------------- */
 
 static const char names[] =
     "virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: a, addressPrefix: "
@@ -192,9 +191,7 @@ Test(expect, absent_keys)
     cr_expect_not(holds("resolvedTo", "[10.0.0.1]", "{\"resolvedTo\": []}"));
 }
 
-/* -- runs
- * ---------------------------------------------------------------------------------------------------------
- */
+/* -- runs ------------------------------------------------------------------------------------------------ */
 
 struct ran {
     struct arena *a;

@@ -111,6 +111,26 @@ static void loss_run(uint64_t seed, double loss, bool company, char text[201])
     tear_down(&x);
 }
 
+/* Two wires of one seed, side by side: the first 200 of each, as text. */
+static void loss_of_two(char a[201], char b[201])
+{
+    struct stage_set x;
+    set_up(&x, 1);
+    link_of(&x, 0)->loss = 0.25;
+    mute = true;
+    memset(a, 'x', 200);
+    memset(b, 'x', 200);
+    a[200] = b[200] = 0;
+    for (uint16_t i = 0; i < 200; i++) {
+        send_at(&x, i * MS, x.w.vm, "10.0.1.5", i, 10);
+        send_at(&x, i * MS, x.w.vm2, "10.0.1.4", i, 10);
+    }
+    sim_run(x.s, INT64_MAX);
+    for (size_t i = 0; i < n_got; i++)
+        (got[i].port == x.w.vm2 ? a : b)[got[i].id] = '.';
+    tear_down(&x);
+}
+
 static size_t lost(const char *text)
 {
     size_t n = 0;
@@ -130,6 +150,9 @@ Test(links, loss_is_the_seeds_and_the_wires_own)
     cr_assert_str_eq(a, c);
     cr_assert_str_neq(a, d);
     cr_assert(lost(a) > 20 && lost(a) < 90, "%zu lost", lost(a));
+    loss_of_two(b, c);
+    cr_assert_str_eq(a, b);
+    cr_assert_str_neq(b, c); /* each direction has luck of its own */
     loss_run(1, 0, false, a);
     cr_assert_eq(lost(a), 0);
     loss_run(1, 1, false, a);

@@ -104,6 +104,56 @@ Test(results, hops_are_appliances_endpoints_and_gateways)
     tear_down(&x);
 }
 
+/* The answer comes back by an appliance whose group lets it pass: the rule to show is still the request's
+ * last one; where the group denies it, the one that denied. */
+Test(results, rules_of_the_way_back_count_only_where_they_deny)
+{
+    static const struct {
+        const char *rules;
+        bool passes;
+    } back[] = {{"deny tcp * * *;allow * * * *", true}, {"allow tcp * * *;deny * * * *", false}};
+    for (size_t i = 0; i < 2; i++) {
+        struct stage_set x;
+        set_up(&x, 1);
+        const uint32_t own = lab_acl(&x.w.l, "allow * * * *"), theirs = lab_acl(&x.w.l, back[i].rules);
+        world_port(&x.w, x.w.vm)->acl[0][0] = own;
+        world_port(&x.w, x.w.nva)->acl[1][0] = theirs;
+        lab_route(&x.w.l, x.w.spoke_t, "10.0.1.0/24", nh_port(x.w.nva, x.w.back_x));
+        const uint32_t f = flow(&x, x.w.vm, "10.1.1.4");
+        sim_run(x.s, INT64_MAX);
+        const struct flow_result *r = sim_result(x.s, f);
+        cr_assert_eq(r->reason, back[i].passes ? REASON_NONE : REASON_NSG_DENY);
+        cr_assert_eq(r->rule.a, back[i].passes ? own : theirs);
+        cr_assert_eq(r->rule.b, back[i].passes ? 0 : 1);
+        cr_assert_eq(r->drop.reply, !back[i].passes);
+        cr_assert_str_eq(names(&x, &r->return_path), back[i].passes ? "sp nva vm" : "sp nva");
+        tear_down(&x);
+    }
+}
+
+/* Once the request arrived its path is known; what the flow sends later does not change it. */
+Test(results, a_path_is_that_of_the_packet_that_arrived)
+{
+    struct stage_set x;
+    set_up(&x, 1);
+    const uint32_t f = flow(&x, x.w.vm, "10.0.1.5");
+    sim_run(x.s, INT64_MAX);
+    lab_route(&x.w.l, x.w.hub_t, "10.0.1.5/32", nh_port(x.w.nva, NONE32));
+    world_port(&x.w, x.w.nva)->table = x.w.pe_t; /* without it */
+    world_change(&x.w);
+    struct host *h = puppet[x.w.vm];
+    struct packet *p = datagram(h, h->cfg.addr, 40001, lab_ip("10.0.1.5"), 443, 7, 10);
+    p->meta.flow = f;
+    mute = true;
+    h->env->output(h->env->ctx, x.w.vm, p);
+    sim_run(x.s, INT64_MAX);
+    const struct flow_result *r = sim_result(x.s, f);
+    cr_assert_str_eq(names(&x, &r->path), "vm vm2");
+    cr_assert_eq(r->route.b, 0);
+    cr_assert_eq(r->count.sent, 2);
+    tear_down(&x);
+}
+
 Test(results, a_hop_that_drops_counts)
 {
     struct stage_set x;
