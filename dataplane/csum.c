@@ -1,7 +1,7 @@
 /* csum.c - see csum.h.
  *
- * Equation 3 of RFC 1624, HC' = ~(~HC + ~m + m'), gives the same representative of zero as summing anew: a sum of
- * words that are not all zero folds to 1..0xffff, never to 0, and so does the right-hand side. */
+ * Equation 3 of RFC 1624, HC' = ~(~HC + ~m + m'), gives the same representative of zero as summing anew: a
+ * sum of words that are not all zero folds to 1..0xffff, never to 0, and so does the right-hand side. */
 #include "dataplane/csum.h"
 #include "dataplane/wire.h"
 
@@ -46,5 +46,5 @@ uint16_t csum_update16(uint16_t check, uint16_t old, uint16_t new)
 uint16_t csum_update32(uint16_t check, uint32_t old, uint32_t new)
 {
     check = csum_update16(check, (uint16_t)(old >> 16), (uint16_t)(new >> 16));
-    return csum_update16(check, (uint16_t)old, (uint16_t)new);
+    return csum_update16(check, (uint16_t)old, (uint16_t) new);
 }

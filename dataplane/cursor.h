@@ -1,7 +1,7 @@
 /* cursor.h - reading and writing bytes with bounds checked once, here.
  *
- * A cursor that runs over its end turns bad and stays so; reads then give 0 and writes do nothing, so that a codec reads
- * a whole header and asks once. Numbers are in host order, the bytes in network order. */
+ * A cursor that runs over its end turns bad and stays so; reads then give 0 and writes do nothing, so that a
+ * codec reads a whole header and asks once. Numbers are in host order, the bytes in network order. */
 #ifndef VNETSIM_DATAPLANE_CURSOR_H
 #define VNETSIM_DATAPLANE_CURSOR_H
 

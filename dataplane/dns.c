@@ -1,17 +1,19 @@
 /* dns.c - DNS messages, RFC 1035 section 4; negative answers, RFC 2308.
  *
- * Names are kept in presentation form, labels divided by dots, without the final one; the root is "". A dot or backslash
- * inside a label is written \. and \\, other bytes that do not print \DDD (section 5.1), so that decoding what was
- * encoded, and the reverse, change nothing.
+ * Names are kept in presentation form, labels divided by dots, without the final one; the root is "". A dot
+ * or backslash inside a label is written \. and \\, other bytes that do not print \DDD (section 5.1), so that
+ * decoding what was encoded, and the reverse, change nothing.
  *
- * Compression (section 4.1.4): the encoder remembers where each name and each suffix of a name went and lets a later one
- * end in a pointer there. Labels are compared with case, because a pointer hands on the case of its target and the case
- * of a name is kept. The decoder follows pointers only backwards, each to before the place where the run of labels that
- * held it began: as in any message that a compressor made, and a loop cannot do that. A name of more than 255 octets
- * is refused, so a message of n bytes costs O(n * 255) at worst.
+ * Compression (section 4.1.4): the encoder remembers where each name and each suffix of a name went and lets
+ * a later one end in a pointer there. Labels are compared with case, because a pointer hands on the case of
+ * its target and the case of a name is kept. The decoder follows pointers only backwards, each to before the
+ * place where the run of labels that held it began: as in any message that a compressor made, and a loop
+ * cannot do that. A name of more than 255 octets is refused, so a message of n bytes costs O(n * 255) at
+ * worst.
  *
- * Negative answers carry the SOA of the zone that was asked last, for which the parent of the last name stands: we are
- * not told zone cuts here. A resolver takes its TTL, and caches that long (300 s: scenario contract, section 1).
+ * Negative answers carry the SOA of the zone that was asked last, for which the parent of the last name
+ * stands: we are not told zone cuts here. A resolver takes its TTL, and caches that long (300 s: scenario
+ * contract, section 1).
  *
  * The transport is UDP without EDNS; a caller that wants RFC 1035's 512 octets gives that as cap. */
 #include "dataplane/dns.h"
@@ -21,10 +23,17 @@
 #include <stdio.h>
 
 enum { HEADER = 12, CLASS_IN = 1, LABEL_MAX = 63, WIRE_NAME_MAX = 255, SUFFIXES = 128, POINTER = 0xc0 };
-enum { FLAG_QR = 0x8000, FLAG_OPCODE = 0x7800, FLAG_AA = 0x0400, FLAG_RD = 0x0100, FLAG_RA = 0x0080, FLAG_RCODE = 15 };
+enum {
+    FLAG_QR = 0x8000,
+    FLAG_OPCODE = 0x7800,
+    FLAG_AA = 0x0400,
+    FLAG_RD = 0x0100,
+    FLAG_RA = 0x0080,
+    FLAG_RCODE = 15
+};
 enum { SOA_TTL = 300, SOA_SERIAL = 1, SOA_REFRESH = 3600, SOA_RETRY = 300, SOA_EXPIRE = 2419200 };
 
-/* -- names to the wire --------------------------------------------------------------------------------------- */
+/* -- names to the wire ----------------------------------------------------------------------------------- */
 
 struct encoder {
     struct writer w;
@@ -63,7 +72,7 @@ static int name_to_wire(const char *s, uint8_t out[WIRE_NAME_MAX])
                 c = (unsigned)((s[1] - '0') * 100 + (s[2] - '0') * 10 + (s[3] - '0'));
                 s += 3;
             } else {
-                c = (uint8_t)*++s;
+                c = (uint8_t) * ++s;
             }
             if (c > UINT8_MAX || !*s)
                 return -EINVAL;
@@ -125,7 +134,7 @@ static int put_name(struct encoder *e, const char *s)
     return 0;
 }
 
-/* -- records to the wire ------------------------------------------------------------------------------------- */
+/* -- records to the wire --------------------------------------------------------------------------------- */
 
 static int put_rr_head(struct encoder *e, const char *owner, uint16_t type, uint32_t ttl)
 {
@@ -195,8 +204,8 @@ static int put_soa(struct encoder *e, const char *zone)
     return rc;
 }
 
-/* => the zone of a negative answer's SOA: the parent of the name at the end of the chain; NULL: the answer is positive
- * or an error. */
+/* => the zone of a negative answer's SOA: the parent of the name at the end of the chain; NULL: the answer is
+ * positive or an error. */
 static const char *negative_zone(const struct dns_msg *m)
 {
     if (!m->response || (m->rcode != DNS_RCODE_NOERROR && m->rcode != DNS_RCODE_NXDOMAIN))
@@ -219,8 +228,8 @@ int dns_encode(const struct dns_msg *m, uint8_t *buf, size_t cap)
         return -EINVAL;
     writer_u16(&e.w, m->id);
     writer_u16(&e.w, (uint16_t)((m->response ? FLAG_QR : 0) | (m->authoritative ? FLAG_AA : 0) |
-                                (m->recursion_desired ? FLAG_RD : 0) | (m->recursion_available ? FLAG_RA : 0) |
-                                (m->rcode & FLAG_RCODE)));
+                                (m->recursion_desired ? FLAG_RD : 0) |
+                                (m->recursion_available ? FLAG_RA : 0) | (m->rcode & FLAG_RCODE)));
     writer_u16(&e.w, 1);
     writer_u16(&e.w, m->n);
     writer_u16(&e.w, zone ? 1 : 0);
@@ -237,7 +246,7 @@ int dns_encode(const struct dns_msg *m, uint8_t *buf, size_t cap)
     return e.w.bad ? -EMSGSIZE : (int)e.w.at;
 }
 
-/* -- from the wire --------------------------------------------------------------------------------------------- */
+/* -- from the wire --------------------------------------------------------------------------------------- */
 
 /* One octet of a label in presentation form. => characters written, 0: no room. */
 static size_t put_escaped(char *out, size_t room, uint8_t c)
@@ -254,8 +263,8 @@ static size_t put_escaped(char *out, size_t room, uint8_t c)
     return n;
 }
 
-/* Follow the pointer whose first octet was just read, for the first time when *back is 0: it must lead to before limit,
- * where the current run of labels began. => 0, -EBADMSG, -EINVAL. */
+/* Follow the pointer whose first octet was just read, for the first time when *back is 0: it must lead to
+ * before limit, where the current run of labels began. => 0, -EBADMSG, -EINVAL. */
 static int follow(struct reader *r, uint8_t first, size_t *limit, size_t *back)
 {
     size_t to = (size_t)(first & 0x3f) << 8 | reader_u8(r);
@@ -305,7 +314,8 @@ static int get_name(struct reader *r, char out[DNS_NAME_MAX])
     return 0;
 }
 
-/* Read one record; *rr is filled where it is an A or CNAME of class IN. => 1 filled, 0 another, -EBADMSG, -EINVAL. */
+/* Read one record; *rr is filled where it is an A or CNAME of class IN. => 1 filled, 0 another, -EBADMSG,
+ * -EINVAL. */
 static int get_rr(struct reader *r, struct dns_answer_rr *rr)
 {
     int rc = get_name(r, rr->name);

@@ -1,18 +1,21 @@
 /* host.c - a simulated machine: its configuration, its deadlines, and which part takes what arrives.
  *
- * A host owns connections, flows under way, its ARP cache, reassemblies and, as an appliance, state and translations.
- * All reach the outside through struct host_env; packets change hands with every call, nobody holds one twice.
+ * A host owns connections, flows under way, its ARP cache, reassemblies and, as an appliance, state and
+ * translations. All reach the outside through struct host_env; packets change hands with every call, nobody
+ * holds one twice.
  *
- * Deadlines. env->timer cannot be cancelled, so each thing with deadlines has a hook: a slot number and a generation
- * make the cookie, and a cookie whose slot changed hands is ignored. A deadline that moves later asks for nothing: the
- * timer that fires too early asks again. So a connection has about one timer pending, whatever it does, and because none
- * is asked for more than a second ahead, none outlives its cause by more than that.
+ * Deadlines. env->timer cannot be cancelled, so each thing with deadlines has a hook: a slot number and a
+ * generation make the cookie, and a cookie whose slot changed hands is ignored. A deadline that moves later
+ * asks for nothing: the timer that fires too early asks again. So a connection has about one timer pending,
+ * whatever it does, and because none is asked for more than a second ahead, none outlives its cause by more
+ * than that.
  *
- * What is never freed by time (ARP cache) lives as long as the host; TIME-WAIT, reassemblies and appliance state end
- * lazily, when something of the kind happens after their time: they keep no run alive.
+ * What is never freed by time (ARP cache) lives as long as the host; TIME-WAIT, reassemblies and appliance
+ * state end lazily, when something of the kind happens after their time: they keep no run alive.
  *
- * Own address: packets for it are delivered, after the appliance's reverse translation; with any_addr every destination
- * is the host's own. The rest goes to host_forward. Frames with wrong checksums are dropped as by a real stack. */
+ * Own address: packets for it are delivered, after the appliance's reverse translation; with any_addr every
+ * destination is the host's own. The rest goes to host_forward. Frames with wrong checksums are dropped as by
+ * a real stack. */
 #include "dataplane/host_int.h"
 
 #include "dataplane/mem.h"
@@ -24,7 +27,7 @@
 
 enum { PORT_FIRST = 49152, PORT_LOWEST = 1024, PORTS = 65536 };
 
-/* -- configuration --------------------------------------------------------------------------------------------------- */
+/* -- configuration --------------------------------------------------------------------------------------- */
 
 static int copy_ranges(const struct port_range **at, size_t n)
 {
@@ -115,7 +118,7 @@ size_t host_connections(const struct host *h)
     return h->open.n;
 }
 
-/* -- deadlines ---------------------------------------------------------------------------------------------------------- */
+/* -- deadlines ------------------------------------------------------------------------------------------- */
 
 int64_t host_now(const struct host *h)
 {
@@ -187,7 +190,7 @@ void host_timer(struct host *h, uint64_t cookie)
     host_tcp_reap(h);
 }
 
-/* -- tuples and ports -------------------------------------------------------------------------------------------------------- */
+/* -- tuples and ports ------------------------------------------------------------------------------------ */
 
 uint64_t tuple_hash(const struct tuple *t)
 {
@@ -230,10 +233,11 @@ static bool choose_from(struct host *h, struct tuple *t, uint16_t *next, uint16_
 
 bool host_port_choose(struct host *h, struct tuple *t)
 {
-    return choose_from(h, t, &h->next_port, PORT_FIRST, 64) || choose_from(h, t, &h->next_low, PORT_LOWEST, PORTS);
+    return choose_from(h, t, &h->next_port, PORT_FIRST, 64) ||
+           choose_from(h, t, &h->next_low, PORT_LOWEST, PORTS);
 }
 
-/* -- what arrives ---------------------------------------------------------------------------------------------------------------- */
+/* -- what arrives ---------------------------------------------------------------------------------------- */
 
 bool host_is_own(const struct host *h, ip4 a)
 {

@@ -1,18 +1,21 @@
-/* host_forward.c - a network virtual appliance: it passes on what is not addressed to it, keeps state, translates sources.
+/* host_forward.c - a network virtual appliance: it passes on what is not addressed to it, keeps state,
+ * translates sources.
  *
- * A state is two keys: the flow as its first packet showed it, and the packets of the way back as they will arrive:
+ * A state is two keys: the flow as its first packet showed it, and the packets of the way back as they will
+ * arrive:
  *
  *     forth  client:sport  -> server:dport           (leaves as self:port -> server:dport with snat)
  *     back   server:dport  -> client:sport           (without snat)
  *            server:dport  -> self:port              (with snat; arrives as the appliance's own)
  *
- * Fragments behind the first are matched by the ports in their metadata, ICMP errors by the datagram that they quote. A
- * state that idles for 300 s is gone; that is found out when the next packet passes, oldest first, so states form a list
- * in the order of their last use.
+ * Fragments behind the first are matched by the ports in their metadata, ICMP errors by the datagram that
+ * they quote. A state that idles for 300 s is gone; that is found out when the next packet passes, oldest
+ * first, so states form a list in the order of their last use.
  *
- * The order of checks is that of a router with a firewall: does it forward at all, is the traffic unwanted, is the flow
- * known or may it begin, TTL, translation, MTU. Without state and translation nothing is kept. A translated port is the
- * client's own where it is free towards that server, else the next free one from 1024 up, in turn. */
+ * The order of checks is that of a router with a firewall: does it forward at all, is the traffic unwanted,
+ * is the flow known or may it begin, TTL, translation, MTU. Without state and translation nothing is kept. A
+ * translated port is the client's own where it is free towards that server, else the next free one from 1024
+ * up, in turn. */
 #include "dataplane/host_int.h"
 
 #include "dataplane/mem.h"
@@ -43,7 +46,7 @@ struct nat {
     uint16_t next_port;
 };
 
-/* -- keys ---------------------------------------------------------------------------------------------------------------- */
+/* -- keys ------------------------------------------------------------------------------------------------ */
 
 static uint64_t key_hash(const struct key *k)
 {
@@ -53,7 +56,8 @@ static uint64_t key_hash(const struct key *k)
 
 static bool key_eq(const struct key *a, const struct key *b)
 {
-    return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport && a->proto == b->proto;
+    return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport &&
+           a->proto == b->proto;
 }
 
 static struct key reversed(struct key k)
@@ -61,7 +65,8 @@ static struct key reversed(struct key k)
     return (struct key){k.dst, k.src, k.dport, k.sport, k.proto};
 }
 
-/* What a packet shows. An ICMP error goes the way of an answer to the datagram that it quotes, and counts as one. */
+/* What a packet shows. An ICMP error goes the way of an answer to the datagram that it quotes, and counts as
+ * one. */
 struct view {
     struct key key;
     bool error;
@@ -82,7 +87,7 @@ static struct view packet_view(const struct packet *p, const struct packet_info 
     return v;
 }
 
-/* -- states ---------------------------------------------------------------------------------------------------------------- */
+/* -- states ---------------------------------------------------------------------------------------------- */
 
 static struct state *of_forth(struct tab_link *l)
 {
@@ -163,7 +168,8 @@ void host_forward_free(struct host *h)
 /* => whether self:port towards the server of the flow is taken. */
 static bool port_taken(const struct host *h, const struct key *back)
 {
-    struct tuple own = {back->dst, back->src, back->dport, back->proto == IPPROTO_NR_ICMP ? 0 : back->sport, back->proto};
+    struct tuple own = {back->dst, back->src, back->dport, back->proto == IPPROTO_NR_ICMP ? 0 : back->sport,
+                        back->proto};
     return find_back(h->nat, back) || host_port_used(h, &own);
 }
 
@@ -209,7 +215,8 @@ static enum reason state_new(struct host *h, const struct key *forth, struct sta
     struct state *s = why ? NULL : mem_alloc(sizeof *s);
     if (!s)
         return why ? why : REASON_APPLIANCE_DROP;
-    *s = (struct state){.forth = *forth, .back = back, .translated = h->c.appliance.snat, .seen = host_now(h)};
+    *s =
+        (struct state){.forth = *forth, .back = back, .translated = h->c.appliance.snat, .seen = host_now(h)};
     if (tab_add(&h->nat->forth, &s->by_forth, key_hash(forth))) {
         mem_free(s, sizeof *s);
         return REASON_APPLIANCE_DROP;
@@ -224,7 +231,7 @@ static enum reason state_new(struct host *h, const struct key *forth, struct sta
     return REASON_NONE;
 }
 
-/* -- packets ------------------------------------------------------------------------------------------------------------------ */
+/* -- packets --------------------------------------------------------------------------------------------- */
 
 static void drop(struct host *h, struct packet *p, enum reason why)
 {
@@ -251,9 +258,10 @@ static bool may_begin(const struct packet *p, const struct packet_info *in, bool
     return in->proto != IPPROTO_NR_TCP || in->frag_offset || (in->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* The state of the packet, found or made, in *out where the appliance keeps any; forth: the packet is on the way there. */
-static enum reason admit(struct host *h, const struct packet *p, const struct packet_info *in, const struct view *v,
-                         struct state **out, bool *forth)
+/* The state of the packet, found or made, in *out where the appliance keeps any; forth: the packet is on the
+ * way there. */
+static enum reason admit(struct host *h, const struct packet *p, const struct packet_info *in,
+                         const struct view *v, struct state **out, bool *forth)
 {
     *out = find_forth(h->nat, &v->key);
     *forth = *out != NULL;
@@ -270,7 +278,8 @@ static enum reason admit(struct host *h, const struct packet *p, const struct pa
     if (h->c.appliance.stateful)
         return REASON_ASYMMETRIC_RETURN;
     *forth = !p->meta.reply && !v->error;
-    return *forth ? state_new(h, &v->key, out) : REASON_NONE; /* translation only: what began before we came */
+    return *forth ? state_new(h, &v->key, out)
+                  : REASON_NONE; /* translation only: what began before we came */
 }
 
 static bool unwanted(const struct host *h, const struct packet *p, const struct packet_info *in)
@@ -291,7 +300,8 @@ void host_forward(struct host *h, struct packet *p, struct packet_info *in)
     struct state *s = NULL;
     struct view v = packet_view(p, in);
     bool forth = true, keeps = h->c.appliance.stateful || h->c.appliance.snat;
-    if (!h->c.appliance.present || !h->c.appliance.forwards || unwanted(h, p, in) || (keeps && !nat_ready(h))) {
+    if (!h->c.appliance.present || !h->c.appliance.forwards || unwanted(h, p, in) ||
+        (keeps && !nat_ready(h))) {
         drop(h, p, REASON_APPLIANCE_DROP);
         return;
     }

@@ -3,7 +3,8 @@
  *   host.c          configuration, deadlines, what arrives goes where
  *   host_ip.c       sending: fragments, ARP; receiving: reassembly
  *   host_run.c      flows as a client: resolution, UDP, echo, their end
- *   host_tcp.c      TCP connections and the applications on both their ends
+ *   host_tcp.c      TCP connections
+ *   host_app.c      the applications on both their ends
  *   host_udp.c      UDP and ICMP as a server; DNS server
  *   host_forward.c  a network virtual appliance: state, source translation
  *   host_payload.c  what application data look like
@@ -19,21 +20,22 @@
 
 #define HOST_S          1000000000ll /* ns */
 #define HOST_NEVER      INT64_MAX
-#define HOST_WAIT       (5 * HOST_S)   /* for an answer by UDP, ICMP, DNS */
-#define HOST_IDLE       (15 * HOST_S)  /* for progress of a TCP answer */
+#define HOST_WAIT       (5 * HOST_S)  /* for an answer by UDP, ICMP, DNS */
+#define HOST_IDLE       (15 * HOST_S) /* for progress of a TCP answer */
 #define HOST_TIME_WAIT  (60 * HOST_S)
 #define HOST_REASSEMBLY (30 * HOST_S)  /* RFC 1122 section 3.3.2 would allow up to 120 s */
 #define HOST_STATE_IDLE (300 * HOST_S) /* appliance: state and translation of an idle flow */
-#define HOST_POLL       HOST_S         /* no timer is asked for further ahead, so that none outlives its cause for long */
+#define HOST_POLL       HOST_S /* no timer is asked for further ahead: none outlives its cause for long */
 #define HOST_KEEP_EVERY HOST_S
-#define HOST_KEEP       64             /* bytes of a message on a connection kept open */
-#define HOST_REFUSAL    512            /* bytes of a refusal, at most */
+#define HOST_KEEP       64  /* bytes of a message on a connection kept open */
+#define HOST_REFUSAL    512 /* bytes of a refusal, at most */
 #define HOST_TTL        64
 #define HOST_UDP_MAX    65507
-#define HOST_RESPONSE   1024           /* bytes answered where no flow of the scenario says how many */
+#define HOST_RESPONSE   1024 /* bytes answered where no flow of the scenario says how many */
 #define HOST_DATAGRAM   65536
 
-/* A deadline of something a host owns; moving it costs nothing until it must be earlier than what was asked for. */
+/* A deadline of something a host owns; moving it costs nothing until it must be earlier than what was asked
+ * for. */
 struct hook {
     void (*fire)(struct host *h, struct hook *k);
     int64_t due;   /* HOST_NEVER: off */
@@ -61,12 +63,12 @@ struct conn {
     struct payload say;      /* what it sends */
     bool parked;             /* in TIME-WAIT */
     int64_t forget_at;
-    struct run *run;         /* client */
-    struct packet *first;    /* server: the SYN, until the request is there */
-    bool known;              /* server: the flow is one of the scenario */
-    uint64_t goal;           /* server: bytes received that make the next message */
-    uint64_t response;       /* server: bytes of the answer */
-    bool answered;           /* server */
+    struct run *run;      /* client */
+    struct packet *first; /* server: the SYN, until the request is there */
+    bool known;           /* server: the flow is one of the scenario */
+    uint64_t goal;        /* server: bytes received that make the next message */
+    uint64_t response;    /* server: bytes of the answer */
+    bool answered;        /* server */
 };
 
 static inline struct conn *conn_by_tuple(struct tab_link *l)
@@ -137,7 +139,7 @@ struct host {
     uint32_t n_slot, cap_slot, free_slot;
     uint16_t ip_id;
     uint16_t next_port, next_low; /* ephemeral; where 64 in a row are taken: any from 1024 up */
-    uint32_t counter; /* connections so far: initial sequence numbers, DNS ids */
+    uint32_t counter;             /* connections so far: initial sequence numbers, DNS ids */
     struct tab conns, flows, runs;
     struct conn_list open, waiting; /* waiting: TIME-WAIT, oldest first */
     struct conn *dead;              /* to be freed when the current call ends, linked by next */
@@ -170,13 +172,15 @@ struct packet_meta host_answer_meta(const struct host *h, const struct packet_me
 /* host_ip.c */
 struct ip_fields host_ip(struct host *h, ip4 src, ip4 dst, bool df);
 struct eth_fields host_eth(const struct host *h);
-/* Send a built packet (NULL is allowed: out of memory, nothing happens): meta is set but for the ports. Takes ownership. */
+/* Send a built packet (NULL is allowed: out of memory, nothing happens): meta is set but for the ports. Takes
+ * ownership. */
 void host_send(struct host *h, struct packet *p, const struct packet_meta *m);
 /* Send a packet as it is, cut to the MTU. Takes ownership. */
 void host_send_raw(struct host *h, struct packet *p);
 void host_arp_input(struct host *h, const struct packet *p);
 void host_arp_free(struct host *h);
-/* Take a fragment. => the whole datagram once it is complete (owned by the caller), else NULL. Takes ownership of p. */
+/* Take a fragment. => the whole datagram once it is complete (owned by the caller), else NULL. Takes
+ * ownership of p. */
 struct packet *host_reassemble(struct host *h, struct packet *p, const struct packet_info *in);
 void host_reassembly_free(struct host *h);
 
@@ -194,12 +198,17 @@ int64_t host_run_keep_due(const struct run *r);
 /* host_tcp.c */
 void host_tcp_input(struct host *h, const struct packet *p, const struct packet_info *in);
 int conn_open(struct run *r); /* 0, -errno */
-/* The deadline of a flow with a connection. */
-void conn_deadline(struct run *r);
+/* The TCP machine said its last word: leave the tables, or wait in TIME-WAIT. */
+void conn_over(struct conn *c);
 /* Its client hears nothing more of it. */
 void conn_abandon(struct conn *c);
 void host_tcp_reap(struct host *h);
 void host_tcp_free(struct host *h);
+
+/* host_app.c */
+void host_app_news(struct conn *c, enum tcp_news what);
+/* The deadline of a flow with a connection. */
+void host_app_deadline(struct run *r);
 
 /* host_udp.c */
 void host_udp_input(struct host *h, const struct packet *p, const struct packet_info *in);
@@ -208,7 +217,8 @@ void host_icmp_input(struct host *h, const struct packet *p, const struct packet
 /* host_forward.c */
 /* The packet is not the host's own: pass it on or drop it. Takes ownership. */
 void host_forward(struct host *h, struct packet *p, struct packet_info *in);
-/* Addressed to the host: undo the source translation. => whether it was the answer of a translated flow (then it is gone). */
+/* Addressed to the host: undo the source translation. => whether it was the answer of a translated flow (then
+ * it is gone). */
 bool host_forward_back(struct host *h, struct packet *p, struct packet_info *in);
 /* => whether answers to a flow of the host's own would be taken for those to a translated one. */
 bool host_forward_uses(const struct host *h, const struct tuple *t);

@@ -1,13 +1,14 @@
-/* host_ip.c - between a host's protocols and the wire: IPv4 fragments both ways (RFC 791, 815), ARP (RFC 826).
+/* host_ip.c - between a host's protocols and the wire: IPv4 fragments both ways (RFC 791, 815), ARP (RFC
+ * 826).
  *
- * ARP. With config.arp a packet to a next hop that is not known waits while it is asked for: at once, and twice more a
- * second apart; then what waits is dropped. Answers are believed for the whole run: in Azure every question is answered
- * with the same fabric address (A-17) and nothing ever changes it.
+ * ARP. With config.arp a packet to a next hop that is not known waits while it is asked for: at once, and
+ * twice more a second apart; then what waits is dropped. Answers are believed for the whole run: in Azure
+ * every question is answered with the same fabric address (A-17) and nothing ever changes it.
  *
- * Reassembly. Fragments of a datagram are kept in order of offset until they cover it. One that overlaps another is
- * dropped (an exact repetition as well), so the first to arrive counts. Fragments are told apart by addresses, protocol
- * and identification, and by the metadata that tell overlapping address spaces apart. At most 64 datagrams wait, 30 s
- * each; the oldest gives way. */
+ * Reassembly. Fragments of a datagram are kept in order of offset until they cover it. One that overlaps
+ * another is dropped (an exact repetition as well), so the first to arrive counts. Fragments are told apart
+ * by addresses, protocol and identification, and by the metadata that tell overlapping address spaces apart.
+ * At most 64 datagrams wait, 30 s each; the oldest gives way. */
 #include "dataplane/host_int.h"
 
 #include "dataplane/csum.h"
@@ -33,7 +34,7 @@ struct eth_fields host_eth(const struct host *h)
     return e;
 }
 
-/* -- ARP ------------------------------------------------------------------------------------------------------------- */
+/* -- ARP ------------------------------------------------------------------------------------------------- */
 
 static struct arp_entry *arp_find(const struct host *h, ip4 addr)
 {
@@ -158,7 +159,8 @@ static void send_frame(struct host *h, struct packet *p)
         transmit(h, p, h->c.fabric_mac);
         return;
     }
-    ip4 dst = wire_get32(p->data + ETH_HLEN + WIRE_IP_DST), hop = prefix4_has(h->c.onlink, dst) ? dst : h->c.gateway;
+    ip4 dst = wire_get32(p->data + ETH_HLEN + WIRE_IP_DST),
+        hop = prefix4_has(h->c.onlink, dst) ? dst : h->c.gateway;
     struct arp_entry *a = arp_find(h, hop);
     if (!a)
         a = arp_new(h, hop);
@@ -205,7 +207,7 @@ void host_send(struct host *h, struct packet *p, const struct packet_meta *m)
     host_send_raw(h, p);
 }
 
-/* -- reassembly ------------------------------------------------------------------------------------------------------------ */
+/* -- reassembly ------------------------------------------------------------------------------------------ */
 
 static void reassembly_drop(struct host *h, struct reassembly **at)
 {
@@ -250,7 +252,11 @@ static struct reassembly **reassembly_of(struct host *h, const struct packet *p,
     struct reassembly *r = mem_alloc(sizeof *r);
     if (!r)
         return NULL;
-    *r = (struct reassembly){.src = in->src, .dst = in->dst, .id = in->ip_id, .proto = in->proto, .meta = p->meta,
+    *r = (struct reassembly){.src = in->src,
+                             .dst = in->dst,
+                             .id = in->ip_id,
+                             .proto = in->proto,
+                             .meta = p->meta,
                              .until = host_now(h) + HOST_REASSEMBLY};
     *at = r;
     h->n_reasm++;
@@ -268,7 +274,8 @@ static struct span span_of(const struct packet *p)
     const uint8_t *ip = p->data + ETH_HLEN;
     uint32_t hlen = (uint32_t)(ip[WIRE_IP_VHL] & 15) * 4;
     uint16_t frag = wire_get16(ip + WIRE_IP_FRAG);
-    struct span s = {.start = (uint32_t)(frag & WIRE_IP_OFFMASK) * 8, .last = !(frag & WIRE_IP_MF), .data = ip + hlen};
+    struct span s = {
+        .start = (uint32_t)(frag & WIRE_IP_OFFMASK) * 8, .last = !(frag & WIRE_IP_MF), .data = ip + hlen};
     s.end = s.start + wire_get16(ip + WIRE_IP_TLEN) - hlen;
     return s;
 }

@@ -1,10 +1,13 @@
 /* host_payload.c - application data that look like what their port says.
  *
- * Each byte is a function of the message it belongs to and its place there, so that nothing is stored and what is sent
- * again is the same. HTTP messages are complete (header, body) and exactly as long as asked; where that is too short for
- * a header they are plain letters. TLS data are application-data records (RFC 8446 section 5.1) without a handshake, as a
- * capture that began late shows them. Other ports get letters, or zeros, or a mixture: an analyser that knows the port's
- * protocol would call one or the other malformed, and the table below names the one that it takes for data. */
+ * Each byte is a function of the message it belongs to and its place there, so that nothing is stored and
+ * what is sent again is the same. HTTP messages are complete (header, body) and exactly as long as asked;
+ * where that is too short for a header they are plain letters. TLS data are application-data records (RFC
+ * 8446 section 5.1) without a handshake, as a capture that began late shows them. Other ports get letters, or
+ * zeros, ones or a mixture: an analyser that knows the port's protocol would call one or the other malformed,
+ * and the table below names the one that it takes for data (found by trying them with tshark 4.0). Some
+ * protocols accept nothing but themselves: tcp/161, udp/67, udp/520, udp/3544 and the like stay malformed,
+ * and so does a message of a byte or two on many ports. */
 #include "dataplane/host_payload.h"
 
 #include "dataplane/addr.h"
@@ -20,24 +23,27 @@ struct kind_row {
 };
 
 static const struct kind_row rows[] = {
-    {IPPROTO_NR_TCP, 80, 80, PAYLOAD_HTTP},       {IPPROTO_NR_TCP, 8000, 8000, PAYLOAD_HTTP},
-    {IPPROTO_NR_TCP, 8080, 8081, PAYLOAD_HTTP},   {IPPROTO_NR_TCP, 10255, 10255, PAYLOAD_HTTP},
-    {IPPROTO_NR_TCP, 443, 443, PAYLOAD_TLS},      {IPPROTO_NR_TCP, 636, 636, PAYLOAD_TLS},
-    {IPPROTO_NR_TCP, 853, 853, PAYLOAD_TLS},      {IPPROTO_NR_TCP, 989, 995, PAYLOAD_TLS},
-    {IPPROTO_NR_TCP, 5671, 5671, PAYLOAD_TLS},    {IPPROTO_NR_TCP, 6443, 6443, PAYLOAD_TLS},
-    {IPPROTO_NR_TCP, 8443, 8443, PAYLOAD_TLS},    {IPPROTO_NR_TCP, 8883, 8883, PAYLOAD_TLS},
-    {IPPROTO_NR_TCP, 9093, 9093, PAYLOAD_TLS},    {IPPROTO_NR_TCP, 10250, 10250, PAYLOAD_TLS},
-    {IPPROTO_NR_TCP, 123, 123, PAYLOAD_ZERO},     {IPPROTO_NR_TCP, 500, 500, PAYLOAD_ZERO},
-    {IPPROTO_NR_TCP, 1861, 1861, PAYLOAD_ZERO},   {IPPROTO_NR_TCP, 2404, 2404, PAYLOAD_ZERO},
-    {IPPROTO_NR_TCP, 3452, 3452, PAYLOAD_ZERO},   {IPPROTO_NR_TCP, 5683, 5683, PAYLOAD_ZERO},
-    {IPPROTO_NR_TCP, 6160, 6160, PAYLOAD_ZERO},   {IPPROTO_NR_TCP, 6668, 6668, PAYLOAD_ZERO},
-    {IPPROTO_NR_TCP, 7911, 7911, PAYLOAD_ZERO},   {IPPROTO_NR_TCP, 9956, 9956, PAYLOAD_ZERO},
-    {IPPROTO_NR_TCP, 0, 65535, PAYLOAD_LETTERS},  {IPPROTO_NR_UDP, 53, 53, PAYLOAD_DNS},
-    {IPPROTO_NR_UDP, 1718, 1719, PAYLOAD_MIXED},  {IPPROTO_NR_UDP, 1745, 1745, PAYLOAD_MIXED},
-    {IPPROTO_NR_UDP, 2246, 2246, PAYLOAD_MIXED},  {IPPROTO_NR_UDP, 2313, 2313, PAYLOAD_MIXED},
-    {IPPROTO_NR_UDP, 2945, 2945, PAYLOAD_MIXED},  {IPPROTO_NR_UDP, 3130, 3130, PAYLOAD_MIXED},
-    {IPPROTO_NR_UDP, 3455, 3455, PAYLOAD_MIXED},  {IPPROTO_NR_UDP, 3544, 3544, PAYLOAD_MIXED},
-    {IPPROTO_NR_UDP, 213, 213, PAYLOAD_LETTERS},  {IPPROTO_NR_UDP, 2157, 2157, PAYLOAD_LETTERS},
+    {IPPROTO_NR_TCP, 80, 80, PAYLOAD_HTTP},        {IPPROTO_NR_TCP, 8000, 8000, PAYLOAD_HTTP},
+    {IPPROTO_NR_TCP, 8080, 8081, PAYLOAD_HTTP},    {IPPROTO_NR_TCP, 10255, 10255, PAYLOAD_HTTP},
+    {IPPROTO_NR_TCP, 443, 443, PAYLOAD_TLS},       {IPPROTO_NR_TCP, 636, 636, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 853, 853, PAYLOAD_TLS},       {IPPROTO_NR_TCP, 989, 995, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 5671, 5671, PAYLOAD_TLS},     {IPPROTO_NR_TCP, 6443, 6443, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 8443, 8443, PAYLOAD_TLS},     {IPPROTO_NR_TCP, 8883, 8883, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 9093, 9093, PAYLOAD_TLS},     {IPPROTO_NR_TCP, 10250, 10250, PAYLOAD_TLS},
+    {IPPROTO_NR_TCP, 123, 123, PAYLOAD_ONES},      {IPPROTO_NR_TCP, 500, 500, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 1861, 1861, PAYLOAD_ZERO},    {IPPROTO_NR_TCP, 2404, 2404, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 3452, 3452, PAYLOAD_ZERO},    {IPPROTO_NR_TCP, 5683, 5683, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 6160, 6160, PAYLOAD_ZERO},    {IPPROTO_NR_TCP, 6668, 6668, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 7911, 7911, PAYLOAD_ZERO},    {IPPROTO_NR_TCP, 9956, 9956, PAYLOAD_ZERO},
+    {IPPROTO_NR_TCP, 53, 53, PAYLOAD_DNS},         {IPPROTO_NR_TCP, 5353, 5353, PAYLOAD_DNS},
+    {IPPROTO_NR_TCP, 0, 65535, PAYLOAD_LETTERS},   {IPPROTO_NR_UDP, 53, 53, PAYLOAD_DNS},
+    {IPPROTO_NR_UDP, 123, 123, PAYLOAD_ONES},      {IPPROTO_NR_UDP, 1718, 1719, PAYLOAD_MIXED},
+    {IPPROTO_NR_UDP, 1745, 1745, PAYLOAD_MIXED},   {IPPROTO_NR_UDP, 2246, 2246, PAYLOAD_MIXED},
+    {IPPROTO_NR_UDP, 2313, 2313, PAYLOAD_MIXED},   {IPPROTO_NR_UDP, 2945, 2945, PAYLOAD_MIXED},
+    {IPPROTO_NR_UDP, 3130, 3130, PAYLOAD_MIXED},   {IPPROTO_NR_UDP, 3455, 3455, PAYLOAD_MIXED},
+    {IPPROTO_NR_UDP, 3544, 3544, PAYLOAD_MIXED},   {IPPROTO_NR_UDP, 213, 213, PAYLOAD_LETTERS},
+    {IPPROTO_NR_UDP, 2157, 2157, PAYLOAD_LETTERS}, {IPPROTO_NR_UDP, 5353, 5353, PAYLOAD_DNS},
+    {IPPROTO_NR_UDP, 5355, 5355, PAYLOAD_DNS},     {IPPROTO_NR_UDP, 5683, 5683, PAYLOAD_ONES},
     {IPPROTO_NR_UDP, 0, 65535, PAYLOAD_ZERO},
 };
 
@@ -52,8 +58,8 @@ enum payload_kind payload_kind(uint8_t proto, uint16_t port)
 
 static void plain(enum payload_kind kind, uint64_t at, uint8_t *out, size_t n)
 {
-    if (kind == PAYLOAD_ZERO || kind == PAYLOAD_DNS) {
-        memset(out, 0, n);
+    if (kind == PAYLOAD_ZERO || kind == PAYLOAD_ONES || kind == PAYLOAD_DNS) {
+        memset(out, kind == PAYLOAD_ONES ? 0xff : 0, n);
         return;
     }
     unsigned letter = (unsigned)(at % 23);
@@ -66,7 +72,7 @@ static void plain(enum payload_kind kind, uint64_t at, uint8_t *out, size_t n)
     }
 }
 
-/* -- HTTP ---------------------------------------------------------------------------------------------------------- */
+/* -- HTTP ------------------------------------------------------------------------------------------------ */
 
 enum { HTTP_HEAD = 640 };
 
@@ -96,29 +102,34 @@ static void http_request_fill(const struct payload *p, uint64_t size, uint64_t a
         out[i] = (uint8_t)(at < len ? head[at] : at >= end ? tail[at - end] : 'a' + (int)(at % 23));
 }
 
-static size_t http_answer(const struct payload *p, uint64_t size, char head[HTTP_HEAD])
+/* Write a header that leaves room for exactly the body it announces. A longer length may need the byte that
+ * the body would have had, and no length fits; a blank before it does (RFC 9110 section 5.5). => its length;
+ * 0: it does not fit. */
+static size_t http_head(const char *status, const char *extra, uint64_t size, char head[HTTP_HEAD])
 {
-    const char *status = p->refused ? "403 Forbidden" : "200 OK";
-    char why[96] = "", full[HTTP_HEAD], brief[HTTP_HEAD];
-    if (p->refused)
-        snprintf(why, sizeof why, "X-Reason: %s\r\n", reason_word(p->refused));
-    uint64_t body = size; /* its length is in the header, whose length depends on it */
-    for (int i = 0; i < 4; i++) {
-        int n = snprintf(full, sizeof full, "HTTP/1.1 %s\r\nContent-Type: application/octet-stream\r\n%sContent-Length: %llu"
-                         "\r\n\r\n", status, why, (unsigned long long)body);
-        int m = snprintf(brief, sizeof brief, "HTTP/1.1 %s\r\nContent-Length: %llu\r\n\r\n", status,
-                         (unsigned long long)body);
-        bool fits = (uint64_t)n <= size;
-        int use = fits ? n : m;
-        if ((uint64_t)use > size)
+    uint64_t body = size;
+    for (int blanks = 0, tries = 0; tries < 8; tries++) {
+        int n = snprintf(head, HTTP_HEAD, "HTTP/1.1 %s\r\n%sContent-Length:%*s %llu\r\n\r\n", status, extra,
+                         blanks, "", (unsigned long long)body);
+        if (n < 0 || (uint64_t)n > size)
             return 0;
-        if (body == size - (uint64_t)use || i == 3) {
-            memcpy(head, fits ? full : brief, (size_t)use + 1);
-            return (size_t)use;
-        }
-        body = size - (uint64_t)use;
+        if ((uint64_t)n + body == size)
+            return (size_t)n;
+        blanks = tries > 3 && (uint64_t)n + body + 1 == size;
+        body = blanks ? body : size - (uint64_t)n;
     }
     return 0;
+}
+
+static size_t http_answer(const struct payload *p, uint64_t size, char head[HTTP_HEAD])
+{
+    char extra[128] = "Content-Type: application/octet-stream\r\n";
+    const char *status = p->refused ? "403 Forbidden" : "200 OK";
+    size_t n = strlen(extra);
+    if (p->refused)
+        snprintf(extra + n, sizeof extra - n, "X-Reason: %s\r\n", reason_word(p->refused));
+    n = http_head(status, extra, size, head);
+    return n ? n : http_head(status, "", size, head);
 }
 
 static void http_answer_fill(const struct payload *p, uint64_t size, uint64_t at, uint8_t *out, size_t n)
@@ -129,16 +140,17 @@ static void http_answer_fill(const struct payload *p, uint64_t size, uint64_t at
         out[i] = (uint8_t)(at < len ? head[at] : 'a' + (int)(at % 23));
 }
 
-/* -- TLS ------------------------------------------------------------------------------------------------------------- */
+/* -- TLS ------------------------------------------------------------------------------------------------- */
 
 enum { TLS_HEAD = 5, TLS_FULL = TLS_HEAD + 16384 };
 
-/* The record that holds byte at: records of full size, the last one shorter; where that would be too short for a record
- * the one before gives it its last bytes. */
+/* The record that holds byte at: records of full size, the last one shorter; where that would be too short
+ * for a record the one before gives it its last bytes. */
 static void tls_record(uint64_t size, uint64_t at, uint64_t *start, uint64_t *len)
 {
     const uint64_t least = TLS_HEAD + 1;
-    uint64_t tail = size % TLS_FULL, cut = tail && tail < least && size > TLS_FULL ? size - tail - least : size;
+    uint64_t tail = size % TLS_FULL,
+             cut = tail && tail < least && size > TLS_FULL ? size - tail - least : size;
     *start = at / TLS_FULL * TLS_FULL;
     if (at >= cut)
         *start = cut;
@@ -152,7 +164,8 @@ static void tls_fill(uint64_t size, uint64_t at, uint8_t *out, size_t n)
     while (n) {
         uint64_t start, len;
         tls_record(size, at, &start, &len);
-        const uint8_t head[TLS_HEAD] = {23, 3, 3, (uint8_t)((len - TLS_HEAD) >> 8), (uint8_t)(len - TLS_HEAD)};
+        const uint8_t head[TLS_HEAD] = {23, 3, 3, (uint8_t)((len - TLS_HEAD) >> 8),
+                                        (uint8_t)(len - TLS_HEAD)};
         size_t part = start + len - at < n ? (size_t)(start + len - at) : n;
         plain(PAYLOAD_TLS, at, out, part);
         for (size_t i = 0; i < part && at + i < start + TLS_HEAD; i++)
@@ -163,11 +176,130 @@ static void tls_fill(uint64_t size, uint64_t at, uint8_t *out, size_t n)
     }
 }
 
-/* -- streams ----------------------------------------------------------------------------------------------------------- */
+/* -- DNS ------------------------------------------------------------------------------------------------- */
 
-static void message_fill(const struct payload *p, uint64_t size, uint64_t at, uint8_t *out, size_t n)
+enum { OPT_TYPE = 41, OPT_PADDING = 12, OPT_FIXED = 15, OPT_UDP_SIZE = 1232 };
+enum { DNS_LEAST = 64, DNS_PIECE = 16384, DNS_HEAD = 640 };
+
+/* An OPT record (RFC 6891) whose padding option (RFC 7830) has fill bytes, without those. */
+static void put_opt(struct writer *w, size_t fill)
 {
-    if (p->kind == PAYLOAD_HTTP && size >= 18) {
+    writer_u8(w, 0); /* the root */
+    writer_u16(w, OPT_TYPE);
+    writer_u16(w, OPT_UDP_SIZE);
+    writer_u32(w, 0);
+    writer_u16(w, (uint16_t)(fill + 4));
+    writer_u16(w, OPT_PADDING);
+    writer_u16(w, (uint16_t)fill);
+}
+
+/* Pad the message of n bytes to want. => the new length. */
+static size_t pad(uint8_t *out, size_t n, size_t want, size_t cap)
+{
+    if (want < n + OPT_FIXED || want > cap)
+        return n;
+    struct writer w = {.data = out, .cap = want, .at = n};
+    put_opt(&w, want - n - OPT_FIXED);
+    memset(out + w.at, 0, want - w.at);
+    wire_put16(out + 10, (uint16_t)(wire_get16(out + 10) + 1)); /* additional records */
+    return want;
+}
+
+size_t payload_dns_query(uint16_t id, const char *name, size_t want, uint8_t *out, size_t cap)
+{
+    struct dns_msg m = {.id = id, .recursion_desired = true, .qtype = DNS_TYPE_A};
+    snprintf(m.qname, sizeof m.qname, "%s", name);
+    int n = dns_encode(&m, out, cap);
+    return n < 0 ? 0 : pad(out, (size_t)n, want, cap);
+}
+
+size_t payload_dns_answer(const struct dns_msg *query, ip4 addr, bool refuse, size_t want, uint8_t *out,
+                          size_t cap)
+{
+    struct dns_msg m = *query;
+    m.response = m.recursion_available = true;
+    m.rcode = refuse ? DNS_RCODE_REFUSED : DNS_RCODE_NOERROR;
+    m.n = 0;
+    if (!refuse && m.qtype == DNS_TYPE_A) {
+        m.n = 1;
+        m.rr[0] = (struct dns_answer_rr){.type = DNS_TYPE_A, .ttl = 60, .addr = addr};
+        snprintf(m.rr[0].name, sizeof m.rr[0].name, "%s", m.qname);
+    }
+    int n = dns_encode(&m, out, cap);
+    return n < 0 ? 0 : pad(out, (size_t)n, want, cap);
+}
+
+/* DNS over TCP: messages with their length in front (RFC 1035 section 4.2.2), pieces of 16 KiB, the last one
+ * a little longer where little is left. */
+static void dns_piece(uint64_t size, uint64_t at, uint64_t *start, uint64_t *len)
+{
+    uint64_t pieces = size / DNS_PIECE, i = at / DNS_PIECE;
+    if (pieces && size % DNS_PIECE < DNS_LEAST)
+        pieces--; /* the rest belongs to the last whole one */
+    if (i > pieces)
+        i = pieces;
+    *start = i * DNS_PIECE;
+    *len = i == pieces ? size - *start : DNS_PIECE;
+}
+
+static int dns_message(const struct payload *p, uint16_t id, const char *name, uint8_t *out, size_t cap)
+{
+    struct dns_msg m = {.id = id,
+                        .response = p->answer,
+                        .recursion_desired = true,
+                        .recursion_available = p->answer,
+                        .rcode = p->refused ? DNS_RCODE_REFUSED : DNS_RCODE_NOERROR,
+                        .qtype = DNS_TYPE_A};
+    snprintf(m.qname, sizeof m.qname, "%s", name);
+    m.n = p->answer && !p->refused;
+    m.rr[0] = (struct dns_answer_rr){.type = DNS_TYPE_A, .ttl = 60, .addr = IP4(192, 0, 2, 1)};
+    snprintf(m.rr[0].name, sizeof m.rr[0].name, "%s", name);
+    return dns_encode(&m, out, cap);
+}
+
+/* The front of a message that takes len bytes with its length field; behind it, all is zero. => bytes. */
+static size_t dns_head(const struct payload *p, uint16_t id, uint64_t len, uint8_t out[DNS_HEAD])
+{
+    struct writer w = {.data = out, .cap = DNS_HEAD};
+    int n = dns_message(p, id, p->host, out + 2, DNS_HEAD - 2);
+    if (n < 0 || (uint64_t)n + 2 + OPT_FIXED > len)
+        n = dns_message(p, id, "", out + 2, DNS_HEAD - 2); /* the root, whose name is short */
+    writer_u16(&w, (uint16_t)(len - 2));
+    w.at += (size_t)n;
+    put_opt(&w, (size_t)(len - 2 - (uint64_t)n - OPT_FIXED));
+    wire_put16(out + 2 + 10, (uint16_t)(wire_get16(out + 2 + 10) + 1));
+    return w.at;
+}
+
+static void dns_fill(const struct payload *p, uint64_t nth, uint64_t size, uint64_t at, uint8_t *out,
+                     size_t n)
+{
+    while (n) {
+        uint8_t head[DNS_HEAD];
+        uint64_t start, len;
+        dns_piece(size, at, &start, &len);
+        size_t hlen = dns_head(p, (uint16_t)(1 + nth * 31 + start / DNS_PIECE), len, head);
+        size_t part = start + len - at < n ? (size_t)(start + len - at) : n;
+        for (size_t i = 0; i < part; i++)
+            out[i] = at + i - start < hlen ? head[at + i - start] : 0;
+        at += part;
+        out += part;
+        n -= part;
+    }
+}
+
+/* -- streams --------------------------------------------------------------------------------------------- */
+
+/* nth: which message of the stream this is, from 0. */
+static void message_fill(const struct payload *p, uint64_t nth, uint64_t size, uint64_t at, uint8_t *out,
+                         size_t n)
+{
+    if (p->kind == PAYLOAD_DNS && size >= DNS_LEAST) {
+        dns_fill(p, nth, size, at, out, n);
+        return;
+    }
+    bool behind = p->answer && at >= HTTP_HEAD; /* no header reaches that far */
+    if (p->kind == PAYLOAD_HTTP && size >= 18 && !behind) {
         char head[HTTP_HEAD];
         if (p->answer ? http_answer(p, size, head) : http_request(p, size, head)) {
             (p->answer ? http_answer_fill : http_request_fill)(p, size, at, out, n);
@@ -183,61 +315,16 @@ static void message_fill(const struct payload *p, uint64_t size, uint64_t at, ui
 void payload_fill(const struct payload *p, uint64_t offset, uint8_t *out, size_t n)
 {
     while (n) {
-        uint64_t size = p->first, at = offset;
+        uint64_t size = p->first, at = offset, nth = 0;
         if (offset >= p->first) {
+            nth = 1 + (offset - p->first) / p->later;
             size = p->later;
             at = (offset - p->first) % p->later;
         }
         size_t part = size - at < n ? (size_t)(size - at) : n;
-        message_fill(p, size, at, out, part);
+        message_fill(p, nth, size, at, out, part);
         offset += part;
         out += part;
         n -= part;
     }
-}
-
-/* -- DNS ---------------------------------------------------------------------------------------------------------------- */
-
-enum { OPT_TYPE = 41, OPT_PADDING = 12, OPT_FIXED = 15, OPT_UDP_SIZE = 1232 };
-
-/* Append an OPT record that pads the message of n bytes to want. => the new length. */
-static size_t pad(uint8_t *out, size_t n, size_t want, size_t cap)
-{
-    if (want < n + OPT_FIXED || want > cap)
-        return n;
-    struct writer w = {.data = out, .cap = want, .at = n};
-    size_t fill = want - n - OPT_FIXED;
-    writer_u8(&w, 0); /* the root */
-    writer_u16(&w, OPT_TYPE);
-    writer_u16(&w, OPT_UDP_SIZE);
-    writer_u32(&w, 0);
-    writer_u16(&w, (uint16_t)(fill + 4));
-    writer_u16(&w, OPT_PADDING);
-    writer_u16(&w, (uint16_t)fill);
-    memset(out + w.at, 0, fill);
-    wire_put16(out + 10, (uint16_t)(wire_get16(out + 10) + 1)); /* additional records */
-    return want;
-}
-
-size_t payload_dns_query(uint16_t id, const char *name, size_t want, uint8_t *out, size_t cap)
-{
-    struct dns_msg m = {.id = id, .recursion_desired = true, .qtype = DNS_TYPE_A};
-    snprintf(m.qname, sizeof m.qname, "%s", name);
-    int n = dns_encode(&m, out, cap);
-    return n < 0 ? 0 : pad(out, (size_t)n, want, cap);
-}
-
-size_t payload_dns_answer(const struct dns_msg *query, ip4 addr, bool refuse, size_t want, uint8_t *out, size_t cap)
-{
-    struct dns_msg m = *query;
-    m.response = m.recursion_available = true;
-    m.rcode = refuse ? DNS_RCODE_REFUSED : DNS_RCODE_NOERROR;
-    m.n = 0;
-    if (!refuse && m.qtype == DNS_TYPE_A) {
-        m.n = 1;
-        m.rr[0] = (struct dns_answer_rr){.type = DNS_TYPE_A, .ttl = 60, .addr = addr};
-        snprintf(m.rr[0].name, sizeof m.rr[0].name, "%s", m.qname);
-    }
-    int n = dns_encode(&m, out, cap);
-    return n < 0 ? 0 : pad(out, (size_t)n, want, cap);
 }

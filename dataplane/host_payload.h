@@ -1,12 +1,21 @@
-/* host_payload.h - application data of simulated flows: made up on the fly, the same for the same place in a stream, and
- * such that a protocol analyser takes them for what the port says or for plain data, never for something malformed. */
+/* host_payload.h - application data of simulated flows: made up on the fly, the same for the same place in a
+ * stream, and such that a protocol analyser takes them for what the port says or for plain data, never for
+ * something malformed. */
 #ifndef VNETSIM_DATAPLANE_HOST_PAYLOAD_H
 #define VNETSIM_DATAPLANE_HOST_PAYLOAD_H
 
 #include "dataplane/dns.h"
 #include "dataplane/verdict.h"
 
-enum payload_kind { PAYLOAD_LETTERS, PAYLOAD_ZERO, PAYLOAD_MIXED, PAYLOAD_HTTP, PAYLOAD_TLS, PAYLOAD_DNS };
+enum payload_kind {
+    PAYLOAD_LETTERS,
+    PAYLOAD_ZERO,
+    PAYLOAD_ONES,
+    PAYLOAD_MIXED,
+    PAYLOAD_HTTP,
+    PAYLOAD_TLS,
+    PAYLOAD_DNS
+};
 
 /* => what data of a server port look like. */
 enum payload_kind payload_kind(uint8_t proto, uint16_t port);
@@ -24,9 +33,11 @@ struct payload {
 /* Write bytes [offset, offset + n) of the stream. */
 void payload_fill(const struct payload *p, uint64_t offset, uint8_t *out, size_t n);
 
-/* Write one DNS message of about want bytes (padded by EDNS as RFC 7830 describes where it would be shorter): a query
- * for name, or the answer to query, which gives addr or is refused. => bytes written, at most cap; 0: it does not fit. */
+/* Write one DNS message of about want bytes (padded by EDNS as RFC 7830 describes where it would be shorter):
+ * a query for name, or the answer to query, which gives addr or is refused. => bytes written, at most cap; 0:
+ * it does not fit. */
 size_t payload_dns_query(uint16_t id, const char *name, size_t want, uint8_t *out, size_t cap);
-size_t payload_dns_answer(const struct dns_msg *query, ip4 addr, bool refuse, size_t want, uint8_t *out, size_t cap);
+size_t payload_dns_answer(const struct dns_msg *query, ip4 addr, bool refuse, size_t want, uint8_t *out,
+                          size_t cap);
 
 #endif

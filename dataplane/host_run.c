@@ -1,14 +1,15 @@
-/* host_run.c - a flow of the scenario at its client: resolve the name, then TCP (host_tcp.c), UDP or ICMP echo, then one
- * report of what became of it.
+/* host_run.c - a flow of the scenario at its client: resolve the name, then TCP (host_tcp.c), UDP or ICMP
+ * echo, then one report of what became of it.
  *
  *   RESOLVE --A record--> TCP: CONNECT --> REQUEST --answer--> CLOSE --> over
  *      |                  UDP, echo:       REQUEST --answer--> over
  *      |                                      with keepOpen: KEEP, a message a second, then on as above
  *      +--no address, no server--> over
  *
- * The stub resolver asks once more after 5 s, with the same port and identification, as glibc's does, and keeps nothing.
- * UDP and echo send once and wait 5 s. An answer by UDP of more than one datagram (65507 bytes) is complete when all its
- * bytes are there; a refusal is shorter, and complete with its first datagram. */
+ * The stub resolver asks once more after 5 s, with the same port and identification, as glibc's does, and
+ * keeps nothing. UDP and echo send once and wait 5 s. An answer by UDP of more than one datagram (65507
+ * bytes) is complete when all its bytes are there; a refusal is shorter, and complete with its first
+ * datagram. */
 #include "dataplane/host_int.h"
 
 #include "dataplane/mem.h"
@@ -46,7 +47,8 @@ static void unbind(struct run *r)
 static int bind_port(struct run *r, uint8_t proto, ip4 remote, uint16_t rport, uint16_t wanted)
 {
     struct host *h = r->host;
-    r->t = (struct tuple){.local = h->c.addr, .remote = remote, .lport = wanted, .rport = rport, .proto = proto};
+    r->t =
+        (struct tuple){.local = h->c.addr, .remote = remote, .lport = wanted, .rport = rport, .proto = proto};
     if (wanted ? host_port_used(h, &r->t) : !host_port_choose(h, &r->t))
         return -EADDRINUSE;
     if (tab_add(&h->runs, &r->by_tuple, tuple_hash(&r->t)))
@@ -87,7 +89,7 @@ static struct packet *udp(struct run *r, const void *data, size_t n)
     return packet_build_udp(h->env->pool, &eth, &ip, r->t.lport, r->t.rport, data, n);
 }
 
-/* -- resolution ---------------------------------------------------------------------------------------------------------- */
+/* -- resolution ------------------------------------------------------------------------------------------ */
 
 static void dns_ask(struct run *r)
 {
@@ -114,7 +116,7 @@ static void resolve(struct run *r)
         dns_ask(r);
 }
 
-/* -- UDP and echo --------------------------------------------------------------------------------------------------------- */
+/* -- UDP and echo ---------------------------------------------------------------------------------------- */
 
 static void udp_message(struct run *r, uint64_t size)
 {
@@ -122,8 +124,8 @@ static void udp_message(struct run *r, uint64_t size)
     struct payload say = {.kind = payload_kind(IPPROTO_NR_UDP, r->t.rport), .first = size, .later = 1};
     size_t n = (size_t)size;
     if (say.kind == PAYLOAD_DNS)
-        n = payload_dns_query((uint16_t)(r->dns_id + r->sequence), r->spec.name ? r->spec.name : "vnetsim.example", n,
-                              buf, HOST_UDP_MAX);
+        n = payload_dns_query((uint16_t)(r->dns_id + r->sequence),
+                              r->spec.name ? r->spec.name : "vnetsim.example", n, buf, HOST_UDP_MAX);
     else
         payload_fill(&say, 0, buf, n);
     r->sequence++;
@@ -139,8 +141,10 @@ static void echo_message(struct run *r)
     struct ip_fields ip = host_ip(h, r->t.local, r->t.remote, r->spec.dont_fragment);
     size_t n = (size_t)r->spec.request_bytes;
     payload_fill(&say, 0, buf, n);
-    host_send(h, packet_build_icmp(h->env->pool, &eth, &ip, WIRE_ICMP_ECHO, 0, (uint32_t)r->t.lport << 16 | 1, buf, n),
-              &r->meta);
+    host_send(
+        h,
+        packet_build_icmp(h->env->pool, &eth, &ip, WIRE_ICMP_ECHO, 0, (uint32_t)r->t.lport << 16 | 1, buf, n),
+        &r->meta);
 }
 
 static void datagram_start(struct run *r)
@@ -222,12 +226,12 @@ static void fire(struct host *h, struct hook *k)
     else if (r->phase == RUN_RESOLVE)
         host_run_end(r, FLOW_DNS_TIMEOUT);
     else if (r->spec.proto == IPPROTO_NR_TCP)
-        conn_deadline(r);
+        host_app_deadline(r);
     else
         datagram_deadline(r);
 }
 
-/* -- what arrives ------------------------------------------------------------------------------------------------------------ */
+/* -- what arrives ---------------------------------------------------------------------------------------- */
 
 static void resolved(struct run *r, const struct dns_msg *m)
 {
@@ -282,7 +286,7 @@ void host_run_unreachable(struct run *r)
     host_run_end(r, r->phase == RUN_RESOLVE ? FLOW_DNS_TIMEOUT : FLOW_REFUSED);
 }
 
-/* -- beginning ---------------------------------------------------------------------------------------------------------------- */
+/* -- beginning ------------------------------------------------------------------------------------------- */
 
 static struct run *host_run_new(struct host *h, const struct flow_spec *spec)
 {
@@ -295,8 +299,11 @@ static struct run *host_run_new(struct host *h, const struct flow_spec *spec)
     }
     r->host = h;
     r->spec = *spec;
-    r->meta = (struct packet_meta){.flow = spec->id, .origin = h->c.port, .last_hop = h->c.port,
-                                   .endpoint = PORT_NONE, .identity = IDENTITY_NONE};
+    r->meta = (struct packet_meta){.flow = spec->id,
+                                   .origin = h->c.port,
+                                   .last_hop = h->c.port,
+                                   .endpoint = PORT_NONE,
+                                   .identity = IDENTITY_NONE};
     r->next = h->run_first;
     if (r->next)
         r->next->prev = r;

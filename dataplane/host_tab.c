@@ -1,5 +1,6 @@
-/* host_tab.c - see host_tab.h. Slots are a power of two, at most as many links as slots; growing moves them in
- * slot order, so that the order of a chain depends on its history alone. When memory runs out chains just grow. */
+/* host_tab.c - see host_tab.h. Slots are a power of two, at most as many links as slots; growing moves them
+ * in slot order, so that the order of a chain depends on its history alone. When memory runs out chains just
+ * grow. */
 #include "dataplane/host_tab.h"
 
 #include "dataplane/mem.h"

@@ -1,5 +1,5 @@
-/* host_tab.h - chained hash table of things that carry their own link; the owner compares keys. Order within a chain is
- * newest first and never depends on addresses in memory. */
+/* host_tab.h - chained hash table of things that carry their own link; the owner compares keys. Order within
+ * a chain is newest first and never depends on addresses in memory. */
 #ifndef VNETSIM_DATAPLANE_HOST_TAB_H
 #define VNETSIM_DATAPLANE_HOST_TAB_H
 

@@ -1,16 +1,13 @@
-/* host_tcp.c - TCP connections of a host, and the applications on them.
+/* host_tcp.c - TCP connections of a host.
  *
- * Connections lie in a table by addresses and ports. A server's are told apart by the metadata of their packets besides
- * (private endpoint, identity, realm): the private addresses of two networks may be equal. A client's are not: its answers
- * come through whatever the network put in between.
+ * Connections lie in a table by addresses and ports. A server's are told apart by the metadata of their
+ * packets besides (private endpoint, identity, realm): the private addresses of two networks may be equal. A
+ * client's are not: its answers come through whatever the network put in between.
  *
- * The client writes the request, waits for the answer (all bytes, or fewer that end with PSH: a refusal) and closes. With
- * keepOpen it first exchanges small messages. The server answers when the request is complete: by count where the
- * scenario knows the flow, at PSH else. It closes after the client.
- *
- * Connections end in three steps, so that the TCP machine never runs on freed memory: the machine says it is over, the
- * connection leaves the tables and goes to the dead, and the dead are buried when the call from outside ends. Those in
- * TIME-WAIT stay in the table, without a timer, until something happens a minute later. */
+ * Connections end in three steps, so that the TCP machine never runs on freed memory: the machine says it is
+ * over, the connection leaves the tables and goes to the dead, and the dead are buried when the call from
+ * outside ends. Those in TIME-WAIT stay in the table, without a timer, until something happens a minute
+ * later. */
 #include "dataplane/host_int.h"
 
 #include "dataplane/mem.h"
@@ -26,7 +23,7 @@ static struct conn *conn_of(struct tcp *t)
     return (struct conn *)(void *)t; /* its first member */
 }
 
-/* -- lists and tables ------------------------------------------------------------------------------------------------------ */
+/* -- lists and tables ------------------------------------------------------------------------------------ */
 
 static void list_add(struct conn_list *l, struct conn *c)
 {
@@ -57,7 +54,8 @@ static struct conn *conn_find(const struct host *h, const struct tuple *t, const
 {
     for (struct tab_link *l = tab_first(&h->conns, tuple_hash(t)); l; l = tab_next(l)) {
         struct conn *c = conn_by_tuple(l);
-        bool here = c->meta.endpoint == m->endpoint && c->meta.identity == m->identity && c->meta.realm == m->realm;
+        bool here =
+            c->meta.endpoint == m->endpoint && c->meta.identity == m->identity && c->meta.realm == m->realm;
         if (tuple_eq(&c->t, t) && (c->tcp.active || here))
             return c;
     }
@@ -106,7 +104,7 @@ void host_tcp_free(struct host *h)
 }
 
 /* After the machine said its last word. */
-static void conn_over(struct conn *c)
+void conn_over(struct conn *c)
 {
     if (c->tcp.state != TCPS_TIME_WAIT) {
         conn_dead(c);
@@ -121,6 +119,7 @@ static void conn_over(struct conn *c)
 void conn_abandon(struct conn *c)
 {
     c->run = NULL;
+    c->goal = UINT64_MAX; /* nothing is answered on it */
 }
 
 static void deadline(struct host *h, struct hook *k)
@@ -166,15 +165,21 @@ static uint16_t own_mss(const struct host *h)
     return (uint16_t)(h->c.mtu > 40 + 64 ? h->c.mtu - 40 : 64);
 }
 
-/* -- the machine's outside --------------------------------------------------------------------------------------------------- */
+/* -- the machine's outside ------------------------------------------------------------------------------- */
 
-static void segment_send(struct host *h, const struct tuple *t, const struct packet_meta *m, const struct tcp_segment *s,
-                         const uint8_t *data)
+static void segment_send(struct host *h, const struct tuple *t, const struct packet_meta *m,
+                         const struct tcp_segment *s, const uint8_t *data)
 {
     struct eth_fields eth = host_eth(h);
     struct ip_fields ip = host_ip(h, t->local, t->remote, true);
-    struct tcp_fields f = {.sport = t->lport, .dport = t->rport, .seq = s->seq, .ack = s->ack, .flags = s->flags,
-                           .window = s->window, .mss = s->mss, .wscale = s->wscale};
+    struct tcp_fields f = {.sport = t->lport,
+                           .dport = t->rport,
+                           .seq = s->seq,
+                           .ack = s->ack,
+                           .flags = s->flags,
+                           .window = s->window,
+                           .mss = s->mss,
+                           .wscale = s->wscale};
     host_send(h, packet_build_tcp(h->env->pool, &eth, &ip, &f, data, s->len), m);
 }
 
@@ -195,8 +200,12 @@ static void ops_wake(struct tcp *tcp, int64_t at)
 
 static struct tcp_segment segment_of(const struct packet *p, const struct packet_info *in)
 {
-    struct tcp_segment s = {.seq = in->seq, .ack = in->ack, .flags = in->tcp_flags, .window = in->window,
-                            .len = in->payload_len, .wscale = -1};
+    struct tcp_segment s = {.seq = in->seq,
+                            .ack = in->ack,
+                            .flags = in->tcp_flags,
+                            .window = in->window,
+                            .len = in->payload_len,
+                            .wscale = -1};
     if (!(in->tcp_flags & TCP_SYN))
         return s;
     uint32_t mss = packet_tcp_option(p->data, in, WIRE_TCPOPT_MSS, 4);
@@ -207,215 +216,17 @@ static struct tcp_segment segment_of(const struct packet *p, const struct packet
     return s;
 }
 
-/* -- server -------------------------------------------------------------------------------------------------------------------- */
-
-/* The request is complete: serve it, or refuse in the way that the reason's verdict says. */
-static void server_first(struct conn *c)
-{
-    struct host *h = c->host;
-    int64_t now = host_now(h);
-    enum reason why = h->env->admit(h->env->ctx, h->c.port, c->first);
-    packet_put(h->env->pool, c->first);
-    c->first = NULL;
-    c->answered = true;
-    c->goal += c->say.later;
-    if (why == REASON_NONE) {
-        tcp_write(&c->tcp, now, c->response);
-        return;
-    }
-    c->goal = UINT64_MAX; /* it speaks no more after this */
-    if (reason_verdict(why) == VERDICT_RESET) {
-        tcp_abort(&c->tcp, now);
-        conn_over(c);
-    } else if (reason_verdict(why) != VERDICT_DROPPED) {
-        c->say.refused = why;
-        c->say.first = c->response < HOST_REFUSAL ? c->response : HOST_REFUSAL;
-        tcp_write(&c->tcp, now, c->say.first);
-    }
-}
-
-static bool server_ready(const struct conn *c)
-{
-    if (c->tcp.state == TCPS_CLOSED || c->goal == UINT64_MAX)
-        return false;
-    return c->known ? c->tcp.received >= c->goal : c->tcp.message_end;
-}
-
-static void server_data(struct conn *c)
-{
-    while (server_ready(c)) {
-        c->tcp.message_end = false;
-        if (!c->answered) {
-            server_first(c);
-            continue;
-        }
-        c->goal += c->say.later;
-        tcp_write(&c->tcp, host_now(c->host), c->say.later);
-    }
-}
-
-static void server_news(struct conn *c, enum tcp_news what)
-{
-    switch (what) {
-    case TCP_OPENED:
-        if (c->known && !c->goal)
-            server_data(c);
-        break;
-    case TCP_DATA:
-        server_data(c);
-        break;
-    case TCP_PEER_CLOSED:
-        tcp_close(&c->tcp, host_now(c->host));
-        break;
-    case TCP_DONE:
-    case TCP_REFUSED:
-    case TCP_RESET:
-    case TCP_TIMED_OUT:
-        conn_over(c);
-        break;
-    }
-}
-
-/* -- client -------------------------------------------------------------------------------------------------------------------- */
-
-static void client_close(struct run *r)
-{
-    struct conn *c = r->conn;
-    r->phase = RUN_CLOSE;
-    hook_set(r->host, &r->hook, HOST_NEVER);
-    tcp_close(&c->tcp, host_now(r->host));
-}
-
-/* An answer is complete; full: no refusal. */
-static void client_answered(struct run *r, bool full)
-{
-    if (!r->spec.keep_open || !full) {
-        client_close(r);
-        return;
-    }
-    if (r->phase != RUN_KEEP) {
-        r->phase = RUN_KEEP;
-        r->next_message = host_now(r->host) + HOST_KEEP_EVERY;
-    }
-    r->awaiting = false;
-    hook_set(r->host, &r->hook, host_run_keep_due(r));
-}
-
-static void client_opened(struct run *r)
-{
-    struct conn *c = r->conn;
-    r->opened = host_now(r->host);
-    r->phase = RUN_REQUEST;
-    r->expect = r->spec.response_bytes;
-    hook_set(r->host, &r->hook, r->opened + HOST_IDLE);
-    tcp_write(&c->tcp, r->opened, r->spec.request_bytes);
-    if (r->expect == 0)
-        client_answered(r, true);
-}
-
-static void client_data(struct run *r)
-{
-    struct conn *c = r->conn;
-    bool waits = r->phase == RUN_REQUEST || (r->phase == RUN_KEEP && r->awaiting);
-    r->got = c->tcp.received;
-    if (waits && (r->got >= r->expect || c->tcp.message_end))
-        client_answered(r, r->got >= r->expect);
-}
-
-/* The server closed first: fine after an answer, of whatever size. */
-static void client_peer_closed(struct run *r)
-{
-    struct conn *c = r->conn;
-    if (r->phase == RUN_CLOSE)
-        return;
-    if (r->phase == RUN_REQUEST && (c->tcp.received || !r->expect)) {
-        client_close(r);
-        return;
-    }
-    tcp_close(&c->tcp, host_now(r->host));
-    host_run_end(r, FLOW_RESET);
-}
-
-void conn_deadline(struct run *r)
-{
-    struct conn *c = r->conn;
-    int64_t now = host_now(r->host), idle = c->tcp.progress_at + HOST_IDLE;
-    if (r->phase == RUN_KEEP && !r->awaiting) {
-        if (now >= r->opened + r->spec.keep_open) {
-            client_close(r);
-            return;
-        }
-        r->awaiting = true;
-        r->next_message = now + HOST_KEEP_EVERY;
-        r->expect = r->got + HOST_KEEP;
-        c->tcp.progress_at = now;
-        hook_set(r->host, &r->hook, now + HOST_IDLE);
-        tcp_write(&c->tcp, now, HOST_KEEP);
-    } else if (now < idle) {
-        hook_set(r->host, &r->hook, idle);
-    } else { /* the request went through, the answer never comes */
-        conn_over(c);
-        host_run_end(r, FLOW_TIMEOUT);
-    }
-}
-
-static enum flow_outcome client_outcome(const struct run *r, enum tcp_news what)
-{
-    switch (what) {
-    case TCP_REFUSED:
-        return FLOW_REFUSED;
-    case TCP_RESET:
-        return FLOW_RESET;
-    case TCP_TIMED_OUT:
-        /* the answer is there and only the goodbye got lost */
-        return r->phase == RUN_CLOSE && !r->spec.keep_open ? FLOW_OK : FLOW_TIMEOUT;
-    case TCP_OPENED:
-    case TCP_DATA:
-    case TCP_PEER_CLOSED:
-    case TCP_DONE:
-        break;
-    }
-    return FLOW_OK;
-}
-
-static void client_news(struct conn *c, enum tcp_news what)
-{
-    struct run *r = c->run;
-    switch (what) {
-    case TCP_OPENED:
-        client_opened(r);
-        break;
-    case TCP_DATA:
-        client_data(r);
-        break;
-    case TCP_PEER_CLOSED:
-        client_peer_closed(r);
-        break;
-    case TCP_DONE:
-    case TCP_REFUSED:
-    case TCP_RESET:
-    case TCP_TIMED_OUT:
-        conn_over(c);
-        host_run_end(r, client_outcome(r, what));
-        break;
-    }
-}
-
 static void ops_news(struct tcp *tcp, enum tcp_news what)
 {
-    struct conn *c = conn_of(tcp);
-    if (c->run)
-        client_news(c, what);
-    else
-        server_news(c, what); /* also of a client whose flow is over: closes after the peer */
+    host_app_news(conn_of(tcp), what);
 }
 
 static const struct tcp_ops ops = {.send = ops_send, .wake = ops_wake, .news = ops_news};
 
-/* -- opening --------------------------------------------------------------------------------------------------------------------- */
+/* -- opening --------------------------------------------------------------------------------------------- */
 
-/* A port that a connection in TIME-WAIT holds is free again for who asks for it by name (RFC 6191 gives the conditions,
- * which the simulation's own peers always meet). */
+/* A port that a connection in TIME-WAIT holds is free again for who asks for it by name (RFC 6191 gives the
+ * conditions, which the simulation's own peers always meet). */
 static void forget_waiting(struct host *h, const struct tuple *t)
 {
     for (struct conn *c = h->waiting.first, *next; c; c = next) {
@@ -434,10 +245,22 @@ static int client_port(struct host *h, struct tuple *t)
     return host_port_used(h, t) ? -EADDRINUSE : 0;
 }
 
+/* The server's name as the payload gives it. */
+static void say_host(struct payload *say, const char *name, ip4 addr)
+{
+    if (name)
+        snprintf(say->host, sizeof say->host, "%s", name);
+    else
+        ip4_format(addr, say->host);
+}
+
 int conn_open(struct run *r)
 {
     struct host *h = r->host;
-    struct tuple t = {.local = h->c.addr, .remote = r->spec.addr, .lport = r->spec.sport, .rport = r->spec.dport,
+    struct tuple t = {.local = h->c.addr,
+                      .remote = r->spec.addr,
+                      .lport = r->spec.sport,
+                      .rport = r->spec.dport,
                       .proto = IPPROTO_NR_TCP};
     int rc = client_port(h, &t);
     struct conn *c = rc ? NULL : conn_new(h, &t, &r->meta);
@@ -445,16 +268,15 @@ int conn_open(struct run *r)
         return rc ? rc : -ENOMEM;
     c->run = r;
     r->conn = c;
-    c->say = (struct payload){.kind = payload_kind(t.proto, t.rport), .first = r->spec.request_bytes, .later = HOST_KEEP};
-    if (r->spec.name)
-        snprintf(c->say.host, sizeof c->say.host, "%s", r->spec.name);
-    else
-        ip4_format(r->spec.addr, c->say.host);
+    c->say = (struct payload){
+        .kind = payload_kind(t.proto, t.rport), .first = r->spec.request_bytes, .later = HOST_KEEP};
+    say_host(&c->say, r->spec.name, r->spec.addr);
     tcp_connect(&c->tcp, &ops, host_now(h), initial_sequence(h), own_mss(h));
     return 0;
 }
 
-static void server_open(struct host *h, const struct tuple *t, const struct packet *p, const struct tcp_segment *s)
+static void server_open(struct host *h, const struct tuple *t, const struct packet *p,
+                        const struct tcp_segment *s)
 {
     struct packet_meta meta = host_answer_meta(h, &p->meta);
     const struct flow_spec *spec = meta.flow ? h->env->flow(h->env->ctx, meta.flow) : NULL;
@@ -468,8 +290,11 @@ static void server_open(struct host *h, const struct tuple *t, const struct pack
     c->known = spec != NULL;
     c->goal = spec ? spec->request_bytes : 0;
     c->response = spec ? spec->response_bytes : HOST_RESPONSE;
-    c->say = (struct payload){.kind = payload_kind(t->proto, t->lport), .answer = true, .first = c->response,
+    c->say = (struct payload){.kind = payload_kind(t->proto, t->lport),
+                              .answer = true,
+                              .first = c->response,
                               .later = spec ? HOST_KEEP : HOST_RESPONSE};
+    say_host(&c->say, spec ? spec->name : NULL, t->local);
     h->env->arrived(h->env->ctx, h->c.port, p);
     tcp_accept(&c->tcp, &ops, host_now(h), initial_sequence(h), own_mss(h), s);
 }
@@ -500,7 +325,7 @@ void host_tcp_input(struct host *h, const struct packet *p, const struct packet_
     }
 }
 
-/* -- cut ----------------------------------------------------------------------------------------------------------------------------- */
+/* -- cut ------------------------------------------------------------------------------------------------- */
 
 static struct conn *conn_of_flow(const struct host *h, uint32_t flow)
 {
@@ -521,8 +346,12 @@ struct packet *host_cut(struct host *h, uint32_t flow)
     memcpy(eth.src, h->c.fabric_mac, 6);
     memcpy(eth.dst, h->c.mac, 6);
     struct ip_fields ip = {.src = c->t.remote, .dst = c->t.local, .ttl = HOST_TTL, .df = true};
-    struct tcp_fields f = {.sport = c->t.rport, .dport = c->t.lport, .seq = c->tcp.rcv_nxt, .ack = c->tcp.snd_max,
-                           .flags = TCP_RST | TCP_ACK, .wscale = -1};
+    struct tcp_fields f = {.sport = c->t.rport,
+                           .dport = c->t.lport,
+                           .seq = c->tcp.rcv_nxt,
+                           .ack = c->tcp.snd_max,
+                           .flags = TCP_RST | TCP_ACK,
+                           .wscale = -1};
     struct packet *p = packet_build_tcp(h->env->pool, &eth, &ip, &f, NULL, 0);
     if (!p)
         return NULL;

@@ -1,8 +1,8 @@
 /* host_udp.c - UDP and ICMP at a host: what its clients wait for, what its servers answer, and the refusals.
  *
- * UDP servers keep nothing: a datagram is a request, or (by its size) a message of a flow that is kept open. DNS has two
- * sides: questions of stub resolvers (meta.dns) and everything sent to a DNS server go to env->dns; another listener on
- * port 53 serves a scenario's flow, with an answer that is DNS all the same. */
+ * UDP servers keep nothing: a datagram is a request, or (by its size) a message of a flow that is kept open.
+ * DNS has two sides: questions of stub resolvers (meta.dns) and everything sent to a DNS server go to
+ * env->dns; another listener on port 53 serves a scenario's flow, with an answer that is DNS all the same. */
 #include "dataplane/host_int.h"
 
 #include "dataplane/wire.h"
@@ -12,7 +12,8 @@
 enum { DNS_PORT = 53, DNS_CAP = 4096, QUOTE_MAX = 576 - 28 };
 
 /* Answer the datagram that in describes. */
-static void answer(struct host *h, const struct packet *p, const struct packet_info *in, const void *data, size_t n)
+static void answer(struct host *h, const struct packet *p, const struct packet_info *in, const void *data,
+                   size_t n)
 {
     struct eth_fields eth = host_eth(h);
     struct ip_fields ip = host_ip(h, in->dst, in->src, false);
@@ -27,8 +28,8 @@ static void unreachable(struct host *h, const struct packet *p, const struct pac
     struct ip_fields ip = host_ip(h, in->dst, in->src, false);
     struct packet_meta meta = host_answer_meta(h, &p->meta);
     size_t n = in->ip_len < QUOTE_MAX ? in->ip_len : QUOTE_MAX;
-    struct packet *e = packet_build_icmp(h->env->pool, &eth, &ip, WIRE_ICMP_UNREACHABLE, WIRE_ICMP_CODE_PORT, 0,
-                                         p->data + ETH_HLEN, n);
+    struct packet *e = packet_build_icmp(h->env->pool, &eth, &ip, WIRE_ICMP_UNREACHABLE, WIRE_ICMP_CODE_PORT,
+                                         0, p->data + ETH_HLEN, n);
     if (!e)
         return;
     e->meta.sport = in->dport; /* the flow's, so that the way back can tell whose it is */
@@ -76,14 +77,15 @@ static uint64_t answer_size(const struct host *h, const struct packet *p, const 
     return keep ? HOST_KEEP : f->response_bytes;
 }
 
-static void dns_shaped(struct host *h, const struct packet *p, const struct packet_info *in, uint64_t size, bool refuse)
+static void dns_shaped(struct host *h, const struct packet *p, const struct packet_info *in, uint64_t size,
+                       bool refuse)
 {
     uint8_t buf[HOST_DATAGRAM];
     struct dns_msg query;
     if (dns_decode(p->data + in->payload, in->payload_len, &query) || query.response)
         return;
-    size_t n = payload_dns_answer(&query, in->dst, refuse, size < HOST_UDP_MAX ? (size_t)size : HOST_UDP_MAX, buf,
-                                  HOST_UDP_MAX);
+    size_t n = payload_dns_answer(&query, in->dst, refuse, size < HOST_UDP_MAX ? (size_t)size : HOST_UDP_MAX,
+                                  buf, HOST_UDP_MAX);
     if (n)
         answer(h, p, in, buf, n);
 }
@@ -131,7 +133,7 @@ void host_udp_input(struct host *h, const struct packet *p, const struct packet_
         udp_serve(h, p, in);
 }
 
-/* -- ICMP ------------------------------------------------------------------------------------------------------------------ */
+/* -- ICMP ------------------------------------------------------------------------------------------------ */
 
 static void echo_serve(struct host *h, const struct packet *p, const struct packet_info *in)
 {
@@ -142,8 +144,10 @@ static void echo_serve(struct host *h, const struct packet *p, const struct pack
     struct ip_fields ip = host_ip(h, in->dst, in->src, false);
     struct packet_meta meta = host_answer_meta(h, &p->meta);
     uint32_t rest = (uint32_t)in->icmp_id << 16 | in->icmp_seq;
-    host_send(h, packet_build_icmp(h->env->pool, &eth, &ip, WIRE_ICMP_ECHO_REPLY, 0, rest, p->data + in->payload,
-                                   in->payload_len), &meta);
+    host_send(h,
+              packet_build_icmp(h->env->pool, &eth, &ip, WIRE_ICMP_ECHO_REPLY, 0, rest, p->data + in->payload,
+                                in->payload_len),
+              &meta);
 }
 
 void host_icmp_input(struct host *h, const struct packet *p, const struct packet_info *in)

@@ -1,12 +1,14 @@
 /* packet.c - the pool of packets, and parsing.
  *
- * A packet is one block: the public struct, the pool's bookkeeping, the buffer. Buffers come in four sizes (most packets
- * of a simulation are bare headers or full Ethernet frames; a reassembled datagram is the largest). A packet given back
- * goes on its size's free list and is reused, last in first out; blocks return to the system with the pool. The pool
- * links all its blocks, so freeing it also ends packets that somebody lost; packet_pool_out tells tests about those.
+ * A packet is one block: the public struct, the pool's bookkeeping, the buffer. Buffers come in four sizes
+ * (most packets of a simulation are bare headers or full Ethernet frames; a reassembled datagram is the
+ * largest). A packet given back goes on its size's free list and is reused, last in first out; blocks return
+ * to the system with the pool. The pool links all its blocks, so freeing it also ends packets that somebody
+ * lost; packet_pool_out tells tests about those.
  *
- * Parsing reads the headers once, through a bound, and converts byte order there. It accepts what a receiving stack
- * accepts: padding behind the IP length, header options, fragments. It refuses what contradicts itself, as impossible
+ * Parsing reads the headers once, through a bound, and converts byte order there. It accepts what a receiving
+ * stack accepts: padding behind the IP length, header options, fragments. It refuses what contradicts itself,
+ * as impossible
  * (-EINVAL), and what ends too early, as truncated (-EBADMSG); a caller that counts can tell them apart.
  *
  * Costs: packet_new O(1) without clearing the buffer; parse reads 34 to 54 bytes. */
@@ -25,8 +27,8 @@ static_assert(ETH_HLEN == WIRE_ETH_HLEN, "one Ethernet header");
 static const uint32_t class_cap[CLASSES] = {192, 1984, 9600, 66048};
 
 struct block {
-    struct packet p;    /* first: a packet is its block */
-    struct block *all;  /* every block of the pool */
+    struct packet p;   /* first: a packet is its block */
+    struct block *all; /* every block of the pool */
     uint32_t class;
     uint8_t data[];
 };
@@ -80,7 +82,7 @@ struct packet *packet_new(struct packet_pool *pool, size_t cap)
 {
     uint32_t class = 0;
     while (class < CLASSES && cap > class_cap[class])
-        class++;
+        class ++;
     if (class == CLASSES)
         return NULL;
     struct packet *p = pool->free[class];
@@ -90,8 +92,8 @@ struct packet *packet_new(struct packet_pool *pool, size_t cap)
         return NULL;
     p->len = 0;
     p->next = NULL;
-    p->meta = (struct packet_meta){.origin = PORT_NONE, .last_hop = PORT_NONE, .endpoint = PORT_NONE,
-                                   .identity = IDENTITY_NONE};
+    p->meta = (struct packet_meta){
+        .origin = PORT_NONE, .last_hop = PORT_NONE, .endpoint = PORT_NONE, .identity = IDENTITY_NONE};
     pool->out++;
     return p;
 }
@@ -117,7 +119,7 @@ void packet_put(struct packet_pool *pool, struct packet *p)
     pool->out--;
 }
 
-/* -- parsing ---------------------------------------------------------------------------------------------- */
+/* -- parsing --------------------------------------------------------------------------------------------- */
 
 static int parse_tcp(const uint8_t *t, uint32_t room, struct packet_info *out)
 {
@@ -179,7 +181,8 @@ static int parse_icmp(const uint8_t *t, uint32_t room, struct packet_info *out)
     return 0;
 }
 
-/* Fields of the IPv4 header at ip, with avail bytes behind it; whole: the datagram must be there to its end. */
+/* Fields of the IPv4 header at ip, with avail bytes behind it; whole: the datagram must be there to its end.
+ */
 static int parse_ip(const uint8_t *ip, size_t avail, bool whole, struct packet_info *out)
 {
     if (avail < WIRE_IP_HLEN)

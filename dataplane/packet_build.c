@@ -26,8 +26,9 @@ static void put_ip(uint8_t *ip, const struct ip_fields *f, uint8_t proto, uint16
 }
 
 /* => a packet with Ethernet and IP headers and the payload in place, hlen bytes left open between them. */
-static struct packet *build_ip(struct packet_pool *pool, const struct eth_fields *eth, const struct ip_fields *ip,
-                               uint8_t proto, size_t hlen, const void *payload, size_t len)
+static struct packet *build_ip(struct packet_pool *pool, const struct eth_fields *eth,
+                               const struct ip_fields *ip, uint8_t proto, size_t hlen, const void *payload,
+                               size_t len)
 {
     if (len > UINT16_MAX - WIRE_IP_HLEN - hlen)
         return NULL;
@@ -43,8 +44,9 @@ static struct packet *build_ip(struct packet_pool *pool, const struct eth_fields
     return p;
 }
 
-struct packet *packet_build_udp(struct packet_pool *pool, const struct eth_fields *eth, const struct ip_fields *ip,
-                                uint16_t sport, uint16_t dport, const void *payload, size_t len)
+struct packet *packet_build_udp(struct packet_pool *pool, const struct eth_fields *eth,
+                                const struct ip_fields *ip, uint16_t sport, uint16_t dport,
+                                const void *payload, size_t len)
 {
     struct packet *p = build_ip(pool, eth, ip, IPPROTO_NR_UDP, WIRE_UDP_HLEN, payload, len);
     if (!p)
@@ -82,8 +84,9 @@ static size_t tcp_options(const struct tcp_fields *f, uint8_t opt[8])
     return n;
 }
 
-struct packet *packet_build_tcp(struct packet_pool *pool, const struct eth_fields *eth, const struct ip_fields *ip,
-                                const struct tcp_fields *f, const void *payload, size_t len)
+struct packet *packet_build_tcp(struct packet_pool *pool, const struct eth_fields *eth,
+                                const struct ip_fields *ip, const struct tcp_fields *f, const void *payload,
+                                size_t len)
 {
     uint8_t opt[8];
     size_t nopt = f->flags & TCP_SYN ? tcp_options(f, opt) : 0, hlen = WIRE_TCP_HLEN + nopt;
@@ -103,14 +106,16 @@ struct packet *packet_build_tcp(struct packet_pool *pool, const struct eth_field
     wire_put16(t + WIRE_TCP_URG, 0);
     if (nopt)
         memcpy(t + WIRE_TCP_HLEN, opt, nopt);
-    wire_put16(t + WIRE_TCP_SUM, csum_fold(csum_add(csum_pseudo(ip->src, ip->dst, IPPROTO_NR_TCP, tlen), t, tlen)));
+    wire_put16(t + WIRE_TCP_SUM,
+               csum_fold(csum_add(csum_pseudo(ip->src, ip->dst, IPPROTO_NR_TCP, tlen), t, tlen)));
     p->meta.sport = f->sport;
     p->meta.dport = f->dport;
     return p;
 }
 
-struct packet *packet_build_icmp(struct packet_pool *pool, const struct eth_fields *eth, const struct ip_fields *ip,
-                                 uint8_t type, uint8_t code, uint32_t rest, const void *payload, size_t len)
+struct packet *packet_build_icmp(struct packet_pool *pool, const struct eth_fields *eth,
+                                 const struct ip_fields *ip, uint8_t type, uint8_t code, uint32_t rest,
+                                 const void *payload, size_t len)
 {
     struct packet *p = build_ip(pool, eth, ip, IPPROTO_NR_ICMP, WIRE_ICMP_HLEN, payload, len);
     if (!p)

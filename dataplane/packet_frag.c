@@ -1,8 +1,9 @@
 /* packet_frag.c - IPv4 fragmentation, RFC 791 section 3.2 ("An Example Fragmentation Procedure").
  *
- * Every fragment keeps identification, TTL, TOS and the metadata, ports included: what looks at fragments needs no
- * virtual reassembly. Options with the copied bit go into every fragment, the others into the first only. A fragment can
- * be cut again: its offset and MF bit carry over. Padding behind the IP length is left out. */
+ * Every fragment keeps identification, TTL, TOS and the metadata, ports included: what looks at fragments
+ * needs no virtual reassembly. Options with the copied bit go into every fragment, the others into the first
+ * only. A fragment can be cut again: its offset and MF bit carry over. Padding behind the IP length is left
+ * out. */
 #include "dataplane/csum.h"
 #include "dataplane/packet.h"
 #include "dataplane/wire.h"
@@ -10,11 +11,11 @@
 #include <errno.h>
 
 struct cut {
-    const uint8_t *ip;     /* header of the whole */
-    uint32_t hlen, hlen2;  /* header length of the first fragment, of the others */
-    uint8_t opt2[40];      /* options of the others */
-    uint16_t base;         /* fragment offset of the whole, bytes */
-    bool mf;               /* of the whole */
+    const uint8_t *ip;    /* header of the whole */
+    uint32_t hlen, hlen2; /* header length of the first fragment, of the others */
+    uint8_t opt2[40];     /* options of the others */
+    uint16_t base;        /* fragment offset of the whole, bytes */
+    bool mf;              /* of the whole */
 };
 
 static void copied_options(struct cut *c)
@@ -36,8 +37,8 @@ static void copied_options(struct cut *c)
 }
 
 /* One fragment: n payload bytes from offset off of the whole. */
-static struct packet *cut_one(struct packet_pool *pool, const struct packet *p, const struct cut *c, uint32_t off,
-                              uint32_t n, bool more)
+static struct packet *cut_one(struct packet_pool *pool, const struct packet *p, const struct cut *c,
+                              uint32_t off, uint32_t n, bool more)
 {
     uint32_t hlen = off ? c->hlen2 : c->hlen;
     struct packet *f = packet_new(pool, ETH_HLEN + hlen + n);

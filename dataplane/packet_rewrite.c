@@ -1,8 +1,9 @@
 /* packet_rewrite.c - changing addresses, ports, TTL and MSS in place, checksums kept right by RFC 1624.
  *
- * The transport checksum of TCP and UDP covers the addresses (pseudo header), so a fragmented datagram keeps it in its
- * first fragment: that one is updated, the others have none. A UDP checksum of 0 means that there is none and stays; a
- * computed 0 is sent as 0xffff (RFC 768). ICMP covers no addresses; the identifier of an echo plays the port. */
+ * The transport checksum of TCP and UDP covers the addresses (pseudo header), so a fragmented datagram keeps
+ * it in its first fragment: that one is updated, the others have none. A UDP checksum of 0 means that there
+ * is none and stays; a computed 0 is sent as 0xffff (RFC 768). ICMP covers no addresses; the identifier of an
+ * echo plays the port. */
 #include "dataplane/csum.h"
 #include "dataplane/packet.h"
 #include "dataplane/wire.h"
@@ -126,14 +127,15 @@ void packet_clamp_mss(struct packet *p, struct packet_info *in, uint16_t mss)
     if (!at || old <= mss)
         return;
     wire_put16(p->data + at, mss);
-    if ((at - in->l4) & 1) { /* straddles two words of the sum: the same as both bytes swapped (RFC 1071, 2(B)) */
+    if ((at - in->l4) &
+        1) { /* straddles two words of the sum: the same as both bytes swapped (RFC 1071, 2(B)) */
         old = (uint16_t)(old << 8 | old >> 8);
         mss = (uint16_t)(mss << 8 | mss >> 8);
     }
     fix16(p->data + in->l4 + WIRE_TCP_SUM, false, old, mss);
 }
 
-/* -- the datagram quoted in an ICMP error -------------------------------------------------------------------- */
+/* -- the datagram quoted in an ICMP error ---------------------------------------------------------------- */
 
 /* Change the quoted word at field, keeping the error's own checksum. Quoted bytes start word-aligned. */
 static void quote_put16(struct packet *p, const struct packet_info *in, uint8_t *field, uint16_t new)
@@ -142,10 +144,10 @@ static void quote_put16(struct packet *p, const struct packet_info *in, uint8_t 
     wire_put16(field, new);
 }
 
-/* Address at ip + at becomes addr, port at t + port_at becomes port. The quoted transport checksum stays as it was: it
- * is often cut off, and nobody may rely on it (RFC 5508 section 4.2). */
-static void set_inner(struct packet *p, const struct packet_info *in, const struct packet_info *inner, uint32_t at,
-                      ip4 addr, uint32_t port_at, uint16_t port)
+/* Address at ip + at becomes addr, port at t + port_at becomes port. The quoted transport checksum stays as
+ * it was: it is often cut off, and nobody may rely on it (RFC 5508 section 4.2). */
+static void set_inner(struct packet *p, const struct packet_info *in, const struct packet_info *inner,
+                      uint32_t at, ip4 addr, uint32_t port_at, uint16_t port)
 {
     uint8_t *ip = p->data + in->payload, *sum = ip + WIRE_IP_SUM;
     uint32_t old = wire_get32(ip + at);

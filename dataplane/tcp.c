@@ -1,58 +1,59 @@
 /* tcp.c - a TCP connection: states, opening and closing, timers.
  *
- * Purpose: segments that Wireshark finds nothing to say about unless the network lost, delayed or cut something; and when
- * it did, the reaction of a real stack. RFC 9293 with initial windows of RFC 6928, congestion control of RFC 5681 and
- * 6582 (NewReno), timers of RFC 6298, window scaling of RFC 7323, resets of RFC 5961. No SACK, no timestamps, no urgent
- * data, no data in a SYN.
+ * Purpose: segments that Wireshark finds nothing to say about unless the network lost, delayed or cut
+ * something; and when it did, the reaction of a real stack. RFC 9293 with initial windows of RFC 6928,
+ * congestion control of RFC 5681 and 6582 (NewReno), timers of RFC 6298, window scaling of RFC 7323, resets
+ * of RFC 5961. No SACK, no timestamps, no urgent data, no data in a SYN.
  *
- * Representation. The stream is a count: una_off is the position of snd_una, and positions and sequence numbers advance
- * together, the SYN before position 0 and the FIN at position `written`:
+ * Representation. The stream is a count: una_off is the position of snd_una, and positions and sequence
+ * numbers advance together, the SYN before position 0 and the FIN at position `written`:
  *
  *      iss   iss+1                                       iss+1+written
  *      SYN   byte 0 . . . una_off . . . . . . . . . . . . FIN
  *                         snd_una   snd_nxt   snd_max
  *
- * tcp_in.c takes segments, tcp_out.c makes them, here are the states. The state changes in one table (tcp_next), read in
- * tcp_move; what an event needs besides is done where the event is found.
+ * tcp_in.c takes segments, tcp_out.c makes them, here are the states. The state changes in one table
+ * (tcp_next), read in tcp_move; what an event needs besides is done where the event is found.
  *
- * Windows. The receiver's user takes everything at once, so the announced window is constant (8 MiB) and sending is
- * bounded by cwnd; cwnd in turn stays a segment below the peer's window, so "window full" never shows in a capture.
+ * Windows. The receiver's user takes everything at once, so the announced window is constant (8 MiB) and
+ * sending is bounded by cwnd; cwnd in turn stays a segment below the peer's window, so "window full" never
+ * shows in a capture.
  *
- * Timers. One deadline for retransmission (also for giving up), one for the delayed ACK; ops->wake asks for the earlier.
- * TIME-WAIT has none: whoever owns the connection forgets it when it likes (the simulation must not run on for it).
+ * Timers. One deadline for retransmission (also for giving up), one for the delayed ACK; ops->wake asks for
+ * the earlier. TIME-WAIT has none: whoever owns the connection forgets it when it likes (the simulation must
+ * not run on for it).
  *
- * Giving up: a handshake after 15 s (retries at 1, 3, 7 s), established data after six backoffs or 15 s without progress,
- * a half-closed connection whose peer does not close after 15 s. Nothing is sent then; the peer is unreachable.
+ * Giving up: a handshake after 15 s (retries at 1, 3, 7 s), established data after six backoffs or 15 s
+ * without progress, a half-closed connection whose peer does not close after 15 s. Nothing is sent then; the
+ * peer is unreachable.
  *
  * Costs: about 250 bytes, ranges on demand, everything O(1) but the queue of ranges (O(ranges), bounded). */
 #include "dataplane/tcp_int.h"
 
 #include "dataplane/mem.h"
 
+#include <assert.h>
 #include <string.h>
 
-/* [state][event]; rows in the order of enum tcp_state. SYN  SYN+ACK  our SYN/FIN acked  FIN  CLOSE  RST  EXPIRE */
+enum { CL = TCPS_CLOSED, SS, SR, ES, F1, F2, CW, CI, LA, TW }; /* the states in their order, short */
+static_assert((int)TW == (int)TCPS_TIME_WAIT && (int)CW == (int)TCPS_CLOSE_WAIT, "in the order of tcp_state");
+
+/* [state][event]: the next state.
+ * ACKED is our SYN or FIN acknowledged, CLOSE the user's, EXPIRE the end of patience. RST and EXPIRE end all.
+ */
 static const uint8_t next_state[TCPS_COUNT][TCPE_COUNT] = {
-    /* CLOSED: nothing leads out but opening */
-    {TCPS_CLOSED, TCPS_CLOSED, TCPS_CLOSED, TCPS_CLOSED, TCPS_CLOSED, TCPS_CLOSED, TCPS_CLOSED},
-    /* SYN-SENT: a bare SYN is a simultaneous open; a FIN is not looked at before the connection stands */
-    {TCPS_SYN_RCVD, TCPS_ESTABLISHED, TCPS_SYN_SENT, TCPS_SYN_SENT, TCPS_CLOSED, TCPS_CLOSED, TCPS_CLOSED},
-    /* SYN-RECEIVED: CLOSE waits until the connection stands (3.10.4); FIN comes with or after the ACK */
-    {TCPS_SYN_RCVD, TCPS_SYN_RCVD, TCPS_ESTABLISHED, TCPS_CLOSE_WAIT, TCPS_SYN_RCVD, TCPS_CLOSED, TCPS_CLOSED},
-    /* ESTABLISHED: SYNs are challenged (RFC 5961), never obeyed, here and below */
-    {TCPS_ESTABLISHED, TCPS_ESTABLISHED, TCPS_ESTABLISHED, TCPS_CLOSE_WAIT, TCPS_FIN_WAIT_1, TCPS_CLOSED, TCPS_CLOSED},
-    /* FIN-WAIT-1: both closed at once leads over CLOSING */
-    {TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2, TCPS_CLOSING, TCPS_FIN_WAIT_1, TCPS_CLOSED, TCPS_CLOSED},
-    /* FIN-WAIT-2 */
-    {TCPS_FIN_WAIT_2, TCPS_FIN_WAIT_2, TCPS_FIN_WAIT_2, TCPS_TIME_WAIT, TCPS_FIN_WAIT_2, TCPS_CLOSED, TCPS_CLOSED},
-    /* CLOSE-WAIT */
-    {TCPS_CLOSE_WAIT, TCPS_CLOSE_WAIT, TCPS_CLOSE_WAIT, TCPS_CLOSE_WAIT, TCPS_LAST_ACK, TCPS_CLOSED, TCPS_CLOSED},
-    /* CLOSING */
-    {TCPS_CLOSING, TCPS_CLOSING, TCPS_TIME_WAIT, TCPS_CLOSING, TCPS_CLOSING, TCPS_CLOSED, TCPS_CLOSED},
-    /* LAST-ACK */
-    {TCPS_LAST_ACK, TCPS_LAST_ACK, TCPS_CLOSED, TCPS_LAST_ACK, TCPS_LAST_ACK, TCPS_CLOSED, TCPS_CLOSED},
-    /* TIME-WAIT */
-    {TCPS_TIME_WAIT, TCPS_TIME_WAIT, TCPS_TIME_WAIT, TCPS_TIME_WAIT, TCPS_TIME_WAIT, TCPS_CLOSED, TCPS_CLOSED},
+    /* SYN SYN+ACK ACKED FIN CLOSE RST EXPIRE */
+    {CL, CL, CL, CL, CL, CL, CL}, /* CLOSED: nothing leads out but opening */
+    {SR, ES, SS, SS, CL, CL,
+     CL}, /* SYN-SENT: a bare SYN is a simultaneous open; a FIN is not looked at yet */
+    {SR, SR, ES, CW, SR, CL, CL}, /* SYN-RECEIVED: CLOSE waits until the connection stands (3.10.4) */
+    {ES, ES, ES, CW, F1, CL, CL}, /* ESTABLISHED: SYNs are challenged (RFC 5961), here and below */
+    {F1, F1, F2, CI, F1, CL, CL}, /* FIN-WAIT-1: both closed at once leads over CLOSING */
+    {F2, F2, F2, TW, F2, CL, CL}, /* FIN-WAIT-2: the peer may go on sending */
+    {CW, CW, CW, CW, LA, CL, CL}, /* CLOSE-WAIT: we may go on sending */
+    {CI, CI, TW, CI, CI, CL, CL}, /* CLOSING */
+    {LA, LA, CL, LA, LA, CL, CL}, /* LAST-ACK */
+    {TW, TW, TW, TW, TW, CL, CL}, /* TIME-WAIT: repeated FINs are acknowledged, nothing changes */
 };
 
 enum tcp_state tcp_next(enum tcp_state s, enum tcp_event e)
@@ -162,7 +163,7 @@ bool tcp_reset_for(const struct tcp_segment *s, struct tcp_segment *out)
     return true;
 }
 
-/* -- timers ------------------------------------------------------------------------------------------------------ */
+/* -- timers ---------------------------------------------------------------------------------------------- */
 
 static bool handshaking(const struct tcp *c)
 {
@@ -197,7 +198,7 @@ static void retransmit_timeout(struct tcp *c)
         tcp_end(c, TCPE_EXPIRE, TCP_TIMED_OUT);
         return;
     }
-    c->timed_at = TCP_NEVER; /* Karn: no sample from what is sent twice */
+    c->timed_at = TCP_NEVER;                         /* Karn: no sample from what is sent twice */
     if (!handshaking(c) && c->snd_una != c->snd_max) /* a probe into a closed window is no loss */
         shrink(c);
     c->backoff++;

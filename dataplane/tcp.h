@@ -1,8 +1,9 @@
-/* tcp.h - one TCP connection, RFC 9293: the state machine, without packets, addresses or content. Design essay: tcp.c.
+/* tcp.h - one TCP connection, RFC 9293: the state machine, without packets, addresses or content. Design
+ * essay: tcp.c.
  *
- * Content is never stored: what was written is a count, and a segment names the range of stream bytes it carries, so
- * that whoever builds the packet makes them up (again, when it is sent again). Times are virtual nanoseconds, sequence
- * numbers and windows are in host order. */
+ * Content is never stored: what was written is a count, and a segment names the range of stream bytes it
+ * carries, so that whoever builds the packet makes them up (again, when it is sent again). Times are virtual
+ * nanoseconds, sequence numbers and windows are in host order. */
 #ifndef VNETSIM_DATAPLANE_TCP_H
 #define VNETSIM_DATAPLANE_TCP_H
 
@@ -35,7 +36,8 @@ enum tcp_event {
     TCPE_COUNT,
 };
 
-/* => the state after an event; the same one where the event changes nothing. RFC 9293 section 3.3.2, figure 5. */
+/* => the state after an event; the same one where the event changes nothing. RFC 9293 section 3.3.2,
+ * figure 5. */
 enum tcp_state tcp_next(enum tcp_state s, enum tcp_event e);
 
 /* What the user hears. The last four end the connection for the user: nothing follows them. */
@@ -64,7 +66,8 @@ struct tcp;
 
 struct tcp_ops {
     void (*send)(struct tcp *c, const struct tcp_segment *s);
-    void (*wake)(struct tcp *c, int64_t at); /* call tcp_tick then, at the latest; an earlier tick does no harm */
+    void (*wake)(struct tcp *c,
+                 int64_t at); /* call tcp_tick then, at the latest; an earlier tick does no harm */
     void (*news)(struct tcp *c, enum tcp_news what); /* may write, close and abort, not free */
 };
 
@@ -81,7 +84,8 @@ struct tcp {
     bool closing; /* the user closed: FIN follows the last byte written */
     int64_t now;
 
-    /* sending: [snd_una, snd_max) is out, snd_nxt goes back to snd_una to send again (go-back-N after a timeout) */
+    /* sending: [snd_una, snd_max) is out, snd_nxt goes back to snd_una to send again (go-back-N after a
+     * timeout) */
     uint32_t iss, snd_una, snd_nxt, snd_max;
     uint32_t snd_wnd, snd_wl1, snd_wl2;
     uint64_t una_off, written; /* stream position of snd_una; bytes the user wrote */
@@ -94,8 +98,8 @@ struct tcp {
     uint64_t received;          /* stream bytes in order */
     uint32_t fin_seq, push_seq; /* where a FIN, a PSH stood; with the flags below */
     bool fin_seen, push_seen;
-    bool message_end;           /* all up to the last PSH is received */
-    struct tcp_range *range;    /* sorted, disjoint, beyond rcv_nxt */
+    bool message_end;        /* all up to the last PSH is received */
+    struct tcp_range *range; /* sorted, disjoint, beyond rcv_nxt */
     unsigned n_range;
     unsigned unacked; /* segments received and not acknowledged yet */
 
@@ -109,13 +113,14 @@ struct tcp {
     int64_t timed_at; /* when the segment that is timed left */
     uint32_t timed_end;
     unsigned backoff;
-    int64_t stuck_since; /* the oldest unacknowledged byte left for the first time, or something was acknowledged */
+    int64_t stuck_since;  /* the oldest unacknowledged byte left for the first time, or something was
+                             acknowledged */
     int64_t challenge_at; /* when the last answer to a segment out of the window left */
     int64_t progress_at;  /* something new was acknowledged or received */
 };
 
-/* Open actively, or answer a SYN. c is the caller's memory, not initialised. iss: our first sequence number; mss: the
- * largest segment we can take (MTU - 40). */
+/* Open actively, or answer a SYN. c is the caller's memory, not initialised. iss: our first sequence number;
+ * mss: the largest segment we can take (MTU - 40). */
 void tcp_connect(struct tcp *c, const struct tcp_ops *ops, int64_t now, uint32_t iss, uint16_t mss);
 void tcp_accept(struct tcp *c, const struct tcp_ops *ops, int64_t now, uint32_t iss, uint16_t mss,
                 const struct tcp_segment *syn);
@@ -131,8 +136,8 @@ void tcp_write(struct tcp *c, int64_t now, uint64_t n);
 void tcp_close(struct tcp *c, int64_t now);
 void tcp_abort(struct tcp *c, int64_t now);
 
-/* => the reset that answers a segment which belongs to no connection (RFC 9293 section 3.10.7.1); false: none, it is a
- * reset itself. */
+/* => the reset that answers a segment which belongs to no connection (RFC 9293 section 3.10.7.1); false:
+ * none, it is a reset itself. */
 bool tcp_reset_for(const struct tcp_segment *s, struct tcp_segment *out);
 
 /* Sequence numbers compare modulo 2^32. */

@@ -1,15 +1,15 @@
-/* tcp_in.c - what a TCP connection makes of an arriving segment, in the order of RFC 9293 section 3.10.7: acceptable or
- * not, RST, SYN, ACK, data, FIN. Design essay: tcp.c.
+/* tcp_in.c - what a TCP connection makes of an arriving segment, in the order of RFC 9293 section 3.10.7:
+ * acceptable or not, RST, SYN, ACK, data, FIN. Design essay: tcp.c.
  *
- * Data out of order waits as ranges of sequence numbers. A FIN and the last PSH are remembered by where they stand and
- * count when everything before them is here. */
+ * Data out of order waits as ranges of sequence numbers. A FIN and the last PSH are remembered by where they
+ * stand and count when everything before them is here. */
 #include "dataplane/tcp_int.h"
 
 #include "dataplane/mem.h"
 
 #include <string.h>
 
-/* -- opening ------------------------------------------------------------------------------------------------------- */
+/* -- opening --------------------------------------------------------------------------------------------- */
 
 static void take_syn(struct tcp *c, const struct tcp_segment *s)
 {
@@ -21,7 +21,7 @@ static void take_syn(struct tcp *c, const struct tcp_segment *s)
         c->rcv_scale = 0;
     else
         c->snd_scale = (uint8_t)(s->wscale < 14 ? s->wscale : 14); /* RFC 7323 section 2.3 */
-    c->snd_wnd = s->window; /* the window of a SYN is never scaled */
+    c->snd_wnd = s->window;                                        /* the window of a SYN is never scaled */
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
 }
@@ -90,7 +90,7 @@ static void input_syn_sent(struct tcp *c, const struct tcp_segment *s)
     c->ops->news(c, TCP_OPENED);
 }
 
-/* -- acknowledgements ------------------------------------------------------------------------------------------------ */
+/* -- acknowledgements ------------------------------------------------------------------------------------ */
 
 static void grow(struct tcp *c, uint32_t acked)
 {
@@ -146,7 +146,8 @@ static void new_ack(struct tcp *c, uint32_t ack)
         c->ops->news(c, TCP_DONE);
 }
 
-/* RFC 5681 section 3.2 with the guard of RFC 6582 (only what was sent after the last loss starts a recovery). */
+/* RFC 5681 section 3.2 with the guard of RFC 6582 (only what was sent after the last loss starts a recovery).
+ */
 static void duplicate_ack(struct tcp *c)
 {
     uint32_t half = (c->snd_max - c->snd_una) / 2;
@@ -186,7 +187,7 @@ static bool take_ack(struct tcp *c, const struct tcp_segment *s)
     return true;
 }
 
-/* -- data ------------------------------------------------------------------------------------------------------------- */
+/* -- data ------------------------------------------------------------------------------------------------ */
 
 /* Keep [start, end), which begins beyond rcv_nxt. Without room it is dropped: the peer sends it again. */
 static void keep_range(struct tcp *c, uint32_t start, uint32_t end)
@@ -234,7 +235,8 @@ static void note_flags(struct tcp *c, const struct tcp_segment *s, uint32_t end)
     }
 }
 
-/* => whether an ACK must leave at once: something is missing, or was filled, or the sender waits (PSH, FIN). */
+/* => whether an ACK must leave at once: something is missing, or was filled, or the sender waits (PSH, FIN).
+ */
 static bool take_data(struct tcp *c, const struct tcp_segment *s)
 {
     uint32_t start = s->seq, end = s->seq + s->len, before = c->rcv_nxt;
@@ -312,7 +314,7 @@ static void input_text(struct tcp *c, const struct tcp_segment *s)
         c->ack_at = c->now + TCP_ACK_DELAY;
 }
 
-/* -- any segment -------------------------------------------------------------------------------------------------------- */
+/* -- any segment ----------------------------------------------------------------------------------------- */
 
 static bool in_window(const struct tcp *c, uint32_t seq)
 {
@@ -326,8 +328,8 @@ static bool acceptable(const struct tcp *c, const struct tcp_segment *s)
     return in_window(c, s->seq) || (n && in_window(c, s->seq + n - 1));
 }
 
-/* Not acceptable: say what we expect. Empty segments are answered now and then only, or two confused ends would answer
- * each other for ever (RFC 5961 section 7). */
+/* Not acceptable: say what we expect. Empty segments are answered now and then only, or two confused ends
+ * would answer each other for ever (RFC 5961 section 7). */
 static void challenge(struct tcp *c, const struct tcp_segment *s)
 {
     bool empty = !s->len && !(s->flags & (TCP_SYN | TCP_FIN));

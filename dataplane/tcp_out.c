@@ -1,4 +1,5 @@
-/* tcp_out.c - what a TCP connection sends, and the retransmission timeout's estimator. Design essay: tcp.c. */
+/* tcp_out.c - what a TCP connection sends, and the retransmission timeout's estimator. Design essay: tcp.c.
+ */
 #include "dataplane/tcp_int.h"
 
 uint32_t tcp_receive_window(const struct tcp *c)
@@ -32,7 +33,8 @@ void tcp_send_ack(struct tcp *c)
 
 void tcp_send_syn(struct tcp *c)
 {
-    struct tcp_segment s = {.seq = c->iss, .flags = TCP_SYN, .mss = c->own_mss, .wscale = (int8_t)c->rcv_scale};
+    struct tcp_segment s = {
+        .seq = c->iss, .flags = TCP_SYN, .mss = c->own_mss, .wscale = (int8_t)c->rcv_scale};
     if (c->state == TCPS_SYN_RCVD)
         s.flags |= TCP_ACK;
     if (c->rcv_scale == 0)
@@ -71,9 +73,10 @@ static void sent(struct tcp *c, uint32_t n)
         c->rto_at = c->now + c->rto; /* RFC 6298 (5.1) */
 }
 
-/* Send the segment at snd_nxt if there is one and the windows let it; probe: one byte even into a closed window.
- * => whether something was sent. A piece smaller than a segment waits while something is out (RFC 9293 3.8.6.2.1),
- * unless it is the last of what was written: that leaves at once. */
+/* Send the segment at snd_nxt if there is one and the windows let it; probe: one byte even into a closed
+ * window.
+ * => whether something was sent. A piece smaller than a segment waits while something is out (RFC
+ * 9293 3.8.6.2.1), unless it is the last of what was written: that leaves at once. */
 bool tcp_send_one(struct tcp *c, bool probe)
 {
     uint32_t flight = c->snd_nxt - c->snd_una, wnd = send_window(c);

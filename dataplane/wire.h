@@ -1,8 +1,9 @@
-/* wire.h - where the fields of Ethernet, ARP, IPv4, TCP, UDP and ICMP headers lie, and how to read and write them.
+/* wire.h - where the fields of Ethernet, ARP, IPv4, TCP, UDP and ICMP headers lie, and how to read and write
+ * them.
  *
  * Everything on the wire is in network order (big endian); the accessors take and give host order and want no
- * alignment. Offsets count from the start of the header. Nothing here checks bounds: see cursor.h and packet.h.
- * IEEE 802.3, RFC 826, 791, 9293, 768, 792. */
+ * alignment. Offsets count from the start of the header. Nothing here checks bounds: see cursor.h and
+ * packet.h. IEEE 802.3, RFC 826, 791, 9293, 768, 792. */
 #ifndef VNETSIM_DATAPLANE_WIRE_H
 #define VNETSIM_DATAPLANE_WIRE_H
 
@@ -82,10 +83,21 @@ enum { WIRE_TCPOPT_END = 0, WIRE_TCPOPT_NOP = 1, WIRE_TCPOPT_MSS = 2, WIRE_TCPOP
 
 enum { WIRE_UDP_SPORT = 0, WIRE_UDP_DPORT = 2, WIRE_UDP_LEN = 4, WIRE_UDP_SUM = 6, WIRE_UDP_HLEN = 8 };
 
-enum { WIRE_ICMP_TYPE = 0, WIRE_ICMP_CODE = 1, WIRE_ICMP_SUM = 2, WIRE_ICMP_ID = 4, WIRE_ICMP_SEQ = 6,
-       WIRE_ICMP_HLEN = 8 };
-enum { WIRE_ICMP_ECHO_REPLY = 0, WIRE_ICMP_UNREACHABLE = 3, WIRE_ICMP_ECHO = 8, WIRE_ICMP_TIME_EXCEEDED = 11,
-       WIRE_ICMP_PARAMETER = 12 };
+enum {
+    WIRE_ICMP_TYPE = 0,
+    WIRE_ICMP_CODE = 1,
+    WIRE_ICMP_SUM = 2,
+    WIRE_ICMP_ID = 4,
+    WIRE_ICMP_SEQ = 6,
+    WIRE_ICMP_HLEN = 8
+};
+enum {
+    WIRE_ICMP_ECHO_REPLY = 0,
+    WIRE_ICMP_UNREACHABLE = 3,
+    WIRE_ICMP_ECHO = 8,
+    WIRE_ICMP_TIME_EXCEEDED = 11,
+    WIRE_ICMP_PARAMETER = 12
+};
 enum { WIRE_ICMP_CODE_PORT = 3 }; /* of UNREACHABLE */
 
 #endif

@@ -9,8 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int same(const struct dns_msg *a, const struct dns_msg *b)
 {
-    if (a->id != b->id || a->response != b->response || a->rcode != b->rcode || a->qtype != b->qtype || a->n != b->n ||
-        strcmp(a->qname, b->qname) != 0)
+    if (a->id != b->id || a->response != b->response || a->rcode != b->rcode || a->qtype != b->qtype ||
+        a->n != b->n || strcmp(a->qname, b->qname) != 0)
         return 0;
     for (unsigned i = 0; i < a->n; i++) {
         const struct dns_answer_rr *x = &a->rr[i], *y = &b->rr[i];

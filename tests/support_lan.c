@@ -15,7 +15,7 @@ enum { EV_FRAME = 1, EV_TIMER };
 
 static const uint8_t fabric[6] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc};
 
-/* -- log ------------------------------------------------------------------------------------------------------------------ */
+/* -- log ------------------------------------------------------------------------------------------------- */
 
 static void say(struct lan *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct lan *n, const char *fmt, ...)
@@ -40,12 +40,13 @@ static char name_of(const struct lan *n, ip4 a)
 /* Relative numbers: the first seen each way of a pair of machines, a SYN begins anew. */
 static void say_tcp(struct lan *n, const struct packet_info *in)
 {
-    unsigned s = (unsigned)(name_of(n, in->src) - 'A') % LAN_HOSTS, d = (unsigned)(name_of(n, in->dst) - 'A') % LAN_HOSTS;
+    unsigned s = (unsigned)(name_of(n, in->src) - 'A') % LAN_HOSTS,
+             d = (unsigned)(name_of(n, in->dst) - 'A') % LAN_HOSTS;
     if (in->tcp_flags & TCP_SYN)
         n->base[s][d & 1] = in->seq;
     say(n, " %s%s%s%s%s seq %u", in->tcp_flags & TCP_SYN ? "S" : "", in->tcp_flags & TCP_FIN ? "F" : "",
-        in->tcp_flags & TCP_RST ? "R" : "", in->tcp_flags & TCP_PSH ? "P" : "", in->tcp_flags & TCP_ACK ? "A" : "",
-        in->seq - n->base[s][d & 1]);
+        in->tcp_flags & TCP_RST ? "R" : "", in->tcp_flags & TCP_PSH ? "P" : "",
+        in->tcp_flags & TCP_ACK ? "A" : "", in->seq - n->base[s][d & 1]);
     if (in->tcp_flags & TCP_ACK)
         say(n, " ack %u", in->ack - n->base[d][s & 1]);
     say(n, " len %u", in->payload_len);
@@ -59,8 +60,8 @@ static void say_frame(struct lan *n, const struct packet *p)
         return;
     say(n, "%lld ", (long long)(n->now / LAN_MS));
     if (packet_parse_arp(p->data, p->len, &arp) == 0) {
-        say(n, "arp %s %c for %u\n", arp.op == 1 ? "who-has from" : "reply to", name_of(n, arp.op == 1 ? arp.spa : arp.tpa),
-            (arp.op == 1 ? arp.tpa : arp.spa) & 255);
+        say(n, "arp %s %c for %u\n", arp.op == 1 ? "who-has from" : "reply to",
+            name_of(n, arp.op == 1 ? arp.spa : arp.tpa), (arp.op == 1 ? arp.tpa : arp.spa) & 255);
         return;
     }
     cr_assert_eq(packet_parse(p->data, p->len, &in), 0);
@@ -76,7 +77,7 @@ static void say_frame(struct lan *n, const struct packet *p)
     say(n, "\n");
 }
 
-/* -- env -------------------------------------------------------------------------------------------------------------------- */
+/* -- env ------------------------------------------------------------------------------------------------- */
 
 static int64_t lan_now(void *ctx)
 {
@@ -121,8 +122,11 @@ static void forward(struct lan *n, unsigned port, struct packet *p)
         p->meta.endpoint = n->endpoint[port];
         p->meta.realm = n->realm[port];
     }
-    for (unsigned copies = 1 + (rng_unit(&n->rng) < n->dup); copies && to < LAN_HOSTS && !n->blackhole; copies--) {
-        int64_t d = n->delay + (rng_unit(&n->rng) < n->reorder ? (int64_t)rng_below(&n->rng, 3 * (uint64_t)n->delay) : 0);
+    for (unsigned copies = 1 + (rng_unit(&n->rng) < n->dup); copies && to < LAN_HOSTS && !n->blackhole;
+         copies--) {
+        int64_t d =
+            n->delay +
+            (rng_unit(&n->rng) < n->reorder ? (int64_t)rng_below(&n->rng, 3 * (uint64_t)n->delay) : 0);
         if (rng_unit(&n->rng) < n->loss)
             continue;
         struct packet *copy = packet_copy(n->pool, p);
@@ -227,7 +231,7 @@ static bool lan_dns(void *ctx, uint32_t port, const struct packet *query, struct
     return !n->dns_silent;
 }
 
-/* -- life -------------------------------------------------------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------------------------------------ */
 
 struct lan *lan_new(void)
 {
@@ -244,9 +248,18 @@ struct lan *lan_new(void)
         n->via[i] = LAN_HOSTS;
         n->endpoint[i] = PORT_NONE;
     }
-    n->env = (struct host_env){.ctx = n, .pool = n->pool, .now = lan_now, .output = lan_output, .timer = lan_timer,
-                               .dropped = lan_dropped, .flow = lan_spec, .resolved = lan_resolved, .done = lan_done,
-                               .arrived = lan_arrived, .admit = lan_admit, .dns = lan_dns};
+    n->env = (struct host_env){.ctx = n,
+                               .pool = n->pool,
+                               .now = lan_now,
+                               .output = lan_output,
+                               .timer = lan_timer,
+                               .dropped = lan_dropped,
+                               .flow = lan_spec,
+                               .resolved = lan_resolved,
+                               .done = lan_done,
+                               .arrived = lan_arrived,
+                               .admit = lan_admit,
+                               .dns = lan_dns};
     return n;
 }
 
@@ -272,8 +285,13 @@ void lan_free(struct lan *n)
 struct host_config lan_config(const struct lan *n)
 {
     static const struct port_range all[] = {{IPPROTO_NR_TCP, 1, 65535}, {IPPROTO_NR_UDP, 1, 65535}};
-    struct host_config c = {.port = n->n, .addr = IP4(10, 0, 0, 4) + n->n, .mac = {0, 0x0d, 0x3a, 0, 0, (uint8_t)n->n},
-                            .mtu = 1500, .listens = all, .n_listens = 2, .answers_ping = true};
+    struct host_config c = {.port = n->n,
+                            .addr = IP4(10, 0, 0, 4) + n->n,
+                            .mac = {0, 0x0d, 0x3a, 0, 0, (uint8_t)n->n},
+                            .mtu = 1500,
+                            .listens = all,
+                            .n_listens = 2,
+                            .answers_ping = true};
     memcpy(c.fabric_mac, fabric, 6);
     return c;
 }
@@ -292,8 +310,12 @@ uint32_t lan_flow(struct lan *n, uint8_t proto, unsigned to, uint16_t dport)
     uint32_t id = 1;
     while (n->flow[id].spec.id)
         id++;
-    n->flow[id].spec = (struct flow_spec){.id = id, .addr = n->config[to].addr, .proto = proto, .dport = dport,
-                                          .request_bytes = 100, .response_bytes = 1000};
+    n->flow[id].spec = (struct flow_spec){.id = id,
+                                          .addr = n->config[to].addr,
+                                          .proto = proto,
+                                          .dport = dport,
+                                          .request_bytes = 100,
+                                          .response_bytes = 1000};
     return id;
 }
 
@@ -327,4 +349,33 @@ void lan_run_until(struct lan *n, int64_t at)
 void lan_run(struct lan *n)
 {
     lan_run_until(n, INT64_MAX);
+}
+
+void lan_two(struct lan *n)
+{
+    n->log_on = true;
+    for (int i = 0; i < 2; i++) {
+        struct host_config c = lan_config(n);
+        lan_add(n, &c);
+    }
+}
+
+void lan_assert_log(const struct lan *n, const char *want)
+{
+    cr_assert_str_eq(n->log, want);
+}
+
+void lan_assert_done(const struct lan *n, uint32_t flow, enum flow_outcome what, int64_t at_ms)
+{
+    const struct lan_flow *f = &n->flow[flow];
+    cr_assert_eq(f->done, 1, "flow %u is not done", flow);
+    cr_assert_eq(f->outcome, what, "flow %u: outcome %d", flow, f->outcome);
+    if (at_ms >= 0)
+        cr_assert_eq(f->done_at / LAN_MS, at_ms, "flow %u at %ld", flow, (long)f->done_at);
+}
+
+void lan_assert_quiet(const struct lan *n)
+{
+    for (unsigned i = 0; i < n->n; i++)
+        cr_assert_eq(host_connections(n->host[i]), 0, "machine %c has connections", 'A' + (int)i);
 }

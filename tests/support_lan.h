@@ -1,5 +1,5 @@
-/* support_lan.h - a tiny network for host tests: named machines, a delay line that may lose, repeat and reorder, a log of
- * what passed, and a capture. Deterministic by seed. */
+/* support_lan.h - a tiny network for host tests: named machines, a delay line that may lose, repeat and
+ * reorder, a log of what passed, and a capture. Deterministic by seed. */
 #ifndef VNETSIM_TESTS_SUPPORT_LAN_H
 #define VNETSIM_TESTS_SUPPORT_LAN_H
 
@@ -35,11 +35,11 @@ struct lan {
     int64_t now, delay;
     struct rng rng;
     double loss, dup, reorder;
-    bool blackhole;  /* nothing arrives */
-    bool no_arp;     /* the fabric does not answer */
+    bool blackhole;                                 /* nothing arrives */
+    bool no_arp;                                    /* the fabric does not answer */
     uint32_t endpoint[LAN_HOSTS], realm[LAN_HOSTS]; /* put on requests from there */
-    struct lan_flow *flow; /* LAN_FLOWS, from 1 */
-    enum reason admit;     /* what servers are told */
+    struct lan_flow *flow;                          /* LAN_FLOWS, from 1 */
+    enum reason admit;                              /* what servers are told */
     bool dns_silent;
     struct dns_msg dns; /* what DNS servers answer: rcode and records */
     unsigned drops;
@@ -48,7 +48,7 @@ struct lan {
     bool log_on;
     char log[LAN_LOG];
     size_t log_len;
-    uint64_t hash;   /* of every frame and its time */
+    uint64_t hash; /* of every frame and its time */
     uint64_t frames;
     int64_t last_event;
     uint32_t base[LAN_HOSTS * 2][2]; /* first sequence numbers, for the log */
@@ -62,7 +62,8 @@ void lan_free(struct lan *n);
 struct host_config lan_config(const struct lan *n);
 unsigned lan_add(struct lan *n, const struct host_config *c);
 
-/* A TCP flow of 100 bytes there and 1000 back from port to the machine; change spec of net->flow[id], then start. */
+/* A TCP flow of 100 bytes there and 1000 back from port to the machine; change spec of net->flow[id], then
+ * start. */
 uint32_t lan_flow(struct lan *n, uint8_t proto, unsigned to, uint16_t dport);
 void lan_start(struct lan *n, unsigned from, uint32_t flow);
 
@@ -72,5 +73,14 @@ void lan_run_until(struct lan *n, int64_t at);
 
 /* Hand a packet to a machine at once. */
 void lan_deliver(struct lan *n, unsigned to, struct packet *p);
+
+/* Two machines, 0 and 1 (A and B in the log), and a log. */
+void lan_two(struct lan *n);
+
+/* What passed so far is exactly that text. / The flow is over, once, with that outcome, in that millisecond
+ * (-1: any). / No machine has an open connection. */
+void lan_assert_log(const struct lan *n, const char *want);
+void lan_assert_done(const struct lan *n, uint32_t flow, enum flow_outcome what, int64_t at_ms);
+void lan_assert_quiet(const struct lan *n);
 
 #endif

@@ -17,7 +17,8 @@ FILE *tap_open(const char *path)
 
 void tap_frame(FILE *f, int64_t at, const uint8_t *data, size_t len)
 {
-    const uint32_t head[4] = {(uint32_t)(at / 1000000000), (uint32_t)(at % 1000000000), (uint32_t)len, (uint32_t)len};
+    const uint32_t head[4] = {(uint32_t)(at / 1000000000), (uint32_t)(at % 1000000000), (uint32_t)len,
+                              (uint32_t)len};
     cr_assert_eq(fwrite(head, sizeof head, 1, f), 1);
     cr_assert_eq(fwrite(data, 1, len, f), len);
 }

@@ -57,8 +57,13 @@ static void assert_same(const struct dns_msg *a, const struct dns_msg *b)
 
 static struct dns_msg chain(void)
 {
-    struct dns_msg m = {.id = 0x1234, .response = true, .recursion_desired = true, .recursion_available = true,
-                        .qname = "myregistry.azurecr.io", .qtype = DNS_TYPE_A, .n = 2};
+    struct dns_msg m = {.id = 0x1234,
+                        .response = true,
+                        .recursion_desired = true,
+                        .recursion_available = true,
+                        .qname = "myregistry.azurecr.io",
+                        .qtype = DNS_TYPE_A,
+                        .n = 2};
     m.rr[0] = rr_cname("myregistry.azurecr.io", 60, "myregistry.privatelink.azurecr.io");
     m.rr[1] = rr_a("myregistry.privatelink.azurecr.io", 10, IP4(10, 0, 2, 5));
     return m;
@@ -67,9 +72,10 @@ static struct dns_msg chain(void)
 /* Every byte of a query and of a compressed answer, by RFC 1035 section 4. */
 Test(dns, bytes_of_a_query)
 {
-    static const uint8_t want[] = {0x12, 0x34, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 'w', 'W', 'w', 1, 'a',
-                                   2,    'i',  'o',  0, 0, 1, 0, 1};
-    struct dns_msg m = {.id = 0x1234, .recursion_desired = true, .qname = "wWw.a.io", .qtype = DNS_TYPE_A}, got;
+    static const uint8_t want[] = {0x12, 0x34, 0x01, 0, 0,   1, 0,   0,   0, 0, 0, 0, 3,
+                                   'w',  'W',  'w',  1, 'a', 2, 'i', 'o', 0, 0, 1, 0, 1};
+    struct dns_msg m = {.id = 0x1234, .recursion_desired = true, .qname = "wWw.a.io", .qtype = DNS_TYPE_A},
+                   got;
     uint8_t buf[64];
     cr_assert_eq(dns_encode(&m, buf, sizeof buf), sizeof want);
     cr_assert_arr_eq(buf, want, sizeof want);
@@ -81,11 +87,11 @@ Test(dns, bytes_of_a_compressed_answer)
 {
     struct dns_msg m = chain(), got;
     static const uint8_t want[] = {
-        0x12, 0x34, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0, 10, 'm', 'y', 'r', 'e', 'g', 'i', 's', 't', 'r', 'y',
-        7, 'a', 'z', 'u', 'r', 'e', 'c', 'r', 2, 'i', 'o', 0, 0, 1, 0, 1,
-        0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, 25, 10, 'm', 'y', 'r', 'e', 'g', 'i', 's', 't', 'r', 'y',
-        11, 'p', 'r', 'i', 'v', 'a', 't', 'e', 'l', 'i', 'n', 'k', 0xc0, 23,
-        0xc0, 51, 0, 1, 0, 1, 0, 0, 0, 10, 0, 4, 10, 0, 2, 5};
+        0x12, 0x34, 0x81, 0x80, 0,   1,   0,   2,   0,   0,   0,   0,   10,  'm', 'y', 'r', 'e', 'g',  'i',
+        's',  't',  'r',  'y',  7,   'a', 'z', 'u', 'r', 'e', 'c', 'r', 2,   'i', 'o', 0,   0,   1,    0,
+        1,    0xc0, 12,   0,    5,   0,   1,   0,   0,   0,   60,  0,   25,  10,  'm', 'y', 'r', 'e',  'g',
+        'i',  's',  't',  'r',  'y', 11,  'p', 'r', 'i', 'v', 'a', 't', 'e', 'l', 'i', 'n', 'k', 0xc0, 23,
+        0xc0, 51,   0,    1,    0,   1,   0,   0,   0,   10,  0,   4,   10,  0,   2,   5};
     uint8_t buf[512];
     cr_assert_eq(dns_encode(&m, buf, sizeof buf), sizeof want);
     cr_assert_arr_eq(buf, want, sizeof want);
@@ -150,9 +156,23 @@ Test(dns, names_accepted_and_refused)
         const char *name;
         int want; /* 0, or the error */
     } rows[] = {
-        {"", 0}, {"a", 0}, {"a.b", 0}, {label63, 0}, {label64, -EINVAL}, {long253, 0}, {long255, -EINVAL},
-        {".", -EINVAL}, {".a", -EINVAL}, {"a..b", -EINVAL}, {"a\\.b.c", 0}, {"a\\", -EINVAL}, {"\\999", -EINVAL},
-        {"\\000.x", 0}, {"\\255", 0}, {"_sip._tcp.x", 0}, {"\\\\", 0},
+        {"", 0},
+        {"a", 0},
+        {"a.b", 0},
+        {label63, 0},
+        {label64, -EINVAL},
+        {long253, 0},
+        {long255, -EINVAL},
+        {".", -EINVAL},
+        {".a", -EINVAL},
+        {"a..b", -EINVAL},
+        {"a\\.b.c", 0},
+        {"a\\", -EINVAL},
+        {"\\999", -EINVAL},
+        {"\\000.x", 0},
+        {"\\255", 0},
+        {"_sip._tcp.x", 0},
+        {"\\\\", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct dns_msg m = {.qtype = DNS_TYPE_A}, got;
@@ -207,7 +227,7 @@ Test(dns, truncated_at_every_length)
 }
 
 #define HEAD(qd, an) 0, 1, 0x80, 0, 0, qd, 0, an, 0, 0, 0, 0
-#define Q 1, 'a', 0, 0, 1, 0, 1
+#define Q            1, 'a', 0, 0, 1, 0, 1
 
 Test(dns, malformed)
 {
@@ -228,18 +248,30 @@ Test(dns, malformed)
         {"two questions", -EINVAL, 26, {HEAD(2, 0), Q, Q}},
         {"opcode STATUS", -EINVAL, 19, {0, 1, 0x10, 0, 0, 1, 0, 0, 0, 0, 0, 0, Q}},
         {"A of 3 bytes", -EINVAL, 34, {HEAD(1, 1), Q, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 3, 1, 2, 3}},
-        {"CNAME that ends before its length", -EINVAL, 35,
+        {"CNAME that ends before its length",
+         -EINVAL,
+         35,
          {HEAD(1, 1), Q, 0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 1, 0, 4, 0xc0, 12, 0, 0}},
-        {"CNAME longer than its length", -EINVAL, 35,
+        {"CNAME longer than its length",
+         -EINVAL,
+         35,
          {HEAD(1, 1), Q, 0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 1, 0, 2, 1, 'b', 0, 0}},
-        {"CNAME that points at itself", -EINVAL, 33,
+        {"CNAME that points at itself",
+         -EINVAL,
+         33,
          {HEAD(1, 1), Q, 0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 1, 0, 2, 0xc0, 31}},
-        {"data beyond the end", -EBADMSG, 33, {HEAD(1, 1), Q, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 5, 1, 2, 3, 4}},
+        {"data beyond the end",
+         -EBADMSG,
+         33,
+         {HEAD(1, 1), Q, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 5, 1, 2, 3, 4}},
         {"answers announced and not there", -EBADMSG, 19, {HEAD(1, 255), Q}},
         {"no question", 0, 12, {HEAD(0, 0)}},
-        {"AAAA is skipped", 0, 47,
-         {HEAD(1, 1), Q, 0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 1, 0, 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
-        {"A of class CHAOS is skipped", 0, 35, {HEAD(1, 1), Q, 0xc0, 12, 0, 1, 0, 3, 0, 0, 0, 1, 0, 4, 1, 2, 3, 4}},
+        {"AAAA is skipped", 0, 47, {HEAD(1, 1), Q, 0xc0, 12, 0, 28, 0, 1, 0,  0,  0,  1,  0,  16, 1,
+                                    2,          3, 4,    5,  6, 7,  8, 9, 10, 11, 12, 13, 14, 15, 16}},
+        {"A of class CHAOS is skipped",
+         0,
+         35,
+         {HEAD(1, 1), Q, 0xc0, 12, 0, 1, 0, 3, 0, 0, 0, 1, 0, 4, 1, 2, 3, 4}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct dns_msg m;
@@ -284,12 +316,13 @@ Test(dns, more_answers_than_there_is_room_for)
     cr_assert_eq(got.rr[DNS_MAX_RR - 1].ttl, DNS_MAX_RR - 1);
 }
 
-/* -- properties ------------------------------------------------------------------------------------------------------- */
+/* -- properties ------------------------------------------------------------------------------------------ */
 
 /* Few distinct labels, mixed case, so that suffixes repeat; now and then bytes that need escapes. */
 static void random_name(struct rng *r, char *out)
 {
-    static const char *label[] = {"a", "A", "www", "privatelink", "core", "windows", "net", "x\\.y", "\\000", "\\\\"};
+    static const char *label[] = {"a",       "A",   "www",   "privatelink", "core",
+                                  "windows", "net", "x\\.y", "\\000",       "\\\\"};
     unsigned n = (unsigned)rng_below(r, 6);
     size_t at = 0;
     out[0] = 0;
@@ -302,10 +335,15 @@ Test(dns, random_messages_round_trip)
     struct rng r;
     prop_seed(&r, "dns round trip");
     for (int i = 0; i < 3000; i++) {
-        struct dns_msg m = {.id = (uint16_t)rng_u64(&r), .response = rng_below(&r, 2), .authoritative = rng_below(&r, 2),
-                            .recursion_desired = rng_below(&r, 2), .recursion_available = rng_below(&r, 2),
-                            .rcode = (uint8_t)rng_below(&r, 16), .qtype = rng_below(&r, 3) ? 1 : 5,
-                            .n = (uint16_t)rng_below(&r, 8)}, got;
+        struct dns_msg m = {.id = (uint16_t)rng_u64(&r),
+                            .response = rng_below(&r, 2),
+                            .authoritative = rng_below(&r, 2),
+                            .recursion_desired = rng_below(&r, 2),
+                            .recursion_available = rng_below(&r, 2),
+                            .rcode = (uint8_t)rng_below(&r, 16),
+                            .qtype = rng_below(&r, 3) ? 1 : 5,
+                            .n = (uint16_t)rng_below(&r, 8)},
+                       got;
         uint8_t buf[8192];
         random_name(&r, m.qname);
         for (unsigned k = 0; k < m.n; k++) {
@@ -328,7 +366,7 @@ Test(dns, random_messages_round_trip)
     }
 }
 
-/* -- corpus and outsider ---------------------------------------------------------------------------------------------- */
+/* -- corpus and outsider --------------------------------------------------------------------------------- */
 
 Test(dns, corpus)
 {
@@ -369,7 +407,8 @@ Test(dns, tshark_finds_nothing_malformed)
     FILE *f = tap_open(path);
     struct packet_pool *pool = packet_pool_new();
     const struct eth_fields eth = {{2}, {4}};
-    struct dns_msg q = {.id = 0x1234, .recursion_desired = true, .qname = "myregistry.azurecr.io", .qtype = DNS_TYPE_A};
+    struct dns_msg q = {
+        .id = 0x1234, .recursion_desired = true, .qname = "myregistry.azurecr.io", .qtype = DNS_TYPE_A};
     struct dns_msg m[] = {q, chain(), q, q, q};
     m[2].response = m[3].response = m[4].response = true;
     m[2].rcode = DNS_RCODE_NXDOMAIN;
@@ -382,8 +421,8 @@ Test(dns, tshark_finds_nothing_malformed)
         struct ip_fields ip = {.src = m[i].response ? 2 : 1, .dst = m[i].response ? 1 : 2, .ttl = 64};
         int n = dns_encode(&m[i], buf, sizeof buf);
         cr_assert_gt(n, 0);
-        struct packet *p = packet_build_udp(pool, &eth, &ip, m[i].response ? 53 : 50000, m[i].response ? 50000 : 53, buf,
-                                            (size_t)n);
+        struct packet *p = packet_build_udp(pool, &eth, &ip, m[i].response ? 53 : 50000,
+                                            m[i].response ? 50000 : 53, buf, (size_t)n);
         tap_frame(f, i, p->data, p->len);
         packet_put(pool, p);
     }
@@ -392,14 +431,16 @@ Test(dns, tshark_finds_nothing_malformed)
     char *experts = tap_experts(path, "warn");
     cr_assert_str_eq(experts, "");
     free(experts);
-    char *got = tap_tshark(path, "-T fields -E 'separator=|' -e dns.resp.name -e dns.cname -e dns.a -e dns.soa.mname "
-                                 "-e dns.flags.rcode");
-    cr_assert_str_eq(got, "||||\n"
-                          "myregistry.azurecr.io,myregistry.privatelink.azurecr.io|myregistry.privatelink.azurecr.io|"
-                          "10.0.2.5||0\n"
-                          "azurecr.io|||ns1.azurecr.io|3\n"
-                          "myregistry.azurecr.io,<Root>|com||ns1|0\n"
-                          "||||5\n");
+    char *got =
+        tap_tshark(path, "-T fields -E 'separator=|' -e dns.resp.name -e dns.cname -e dns.a -e dns.soa.mname "
+                         "-e dns.flags.rcode");
+    cr_assert_str_eq(
+        got, "||||\n"
+             "myregistry.azurecr.io,myregistry.privatelink.azurecr.io|myregistry.privatelink.azurecr.io|"
+             "10.0.2.5||0\n"
+             "azurecr.io|||ns1.azurecr.io|3\n"
+             "myregistry.azurecr.io,<Root>|com||ns1|0\n"
+             "||||5\n");
     free(got);
     free(path);
     tmp_remove(&dir);

@@ -43,7 +43,7 @@ static int parse_exact(const uint8_t *data, size_t len, struct packet_info *in)
     return rc;
 }
 
-/* -- checksums ------------------------------------------------------------------------------------------------ */
+/* -- checksums ------------------------------------------------------------------------------------------- */
 
 static uint16_t csum_slow(const uint8_t *p, size_t n)
 {
@@ -77,8 +77,9 @@ Test(packet, checksum_is_that_of_the_slow_loop)
         cr_assert_eq(csum_fold(csum_add(0, buf, n)), csum_slow(buf, n), "n %zu kind %u", n, kind);
     }
     memset(buf, 0xff, 65536);
-    cr_assert_eq(csum_fold(csum_add(csum_pseudo(UINT32_MAX, UINT32_MAX, 255, UINT16_MAX), buf, 65535)),
-                 csum_fold(csum_add(csum_add(0, buf, 65535), "\xff\xff\xff\xff\xff\xff\xff\xff\0\xff\xff\xff", 12)));
+    cr_assert_eq(
+        csum_fold(csum_add(csum_pseudo(UINT32_MAX, UINT32_MAX, 255, UINT16_MAX), buf, 65535)),
+        csum_fold(csum_add(csum_add(0, buf, 65535), "\xff\xff\xff\xff\xff\xff\xff\xff\0\xff\xff\xff", 12)));
     free(buf);
 }
 
@@ -99,7 +100,7 @@ Test(packet, incremental_checksum_is_the_recomputed_one)
     }
 }
 
-/* -- pool -------------------------------------------------------------------------------------------------------- */
+/* -- pool ------------------------------------------------------------------------------------------------ */
 
 Test(packet, pool_reuses_and_counts)
 {
@@ -162,7 +163,7 @@ Test(packet, copy_is_equal_and_apart)
     packet_put(pool, b);
 }
 
-/* -- build and parse --------------------------------------------------------------------------------------------- */
+/* -- build and parse ------------------------------------------------------------------------------------- */
 
 static struct ip_fields random_ip(struct rng *r)
 {
@@ -229,9 +230,14 @@ Test(packet, built_frames_parse_back)
         size_t len = i % 50 ? rng_below(&r, 1500) : rng_below(&r, 65500);
         for (size_t k = 0; k < len; k++)
             pay[k] = (uint8_t)rng_u64(&r);
-        struct tcp_fields t = {.sport = (uint16_t)rng_u64(&r), .dport = (uint16_t)rng_u64(&r), .seq = edge_seq(&r),
-                               .ack = edge_seq(&r), .flags = (uint8_t)rng_below(&r, 32), .window = 77,
-                               .mss = rng_below(&r, 2) ? 1460 : 0, .wscale = (int8_t)((int)rng_below(&r, 15) - 1)};
+        struct tcp_fields t = {.sport = (uint16_t)rng_u64(&r),
+                               .dport = (uint16_t)rng_u64(&r),
+                               .seq = edge_seq(&r),
+                               .ack = edge_seq(&r),
+                               .flags = (uint8_t)rng_below(&r, 32),
+                               .window = 77,
+                               .mss = rng_below(&r, 2) ? 1460 : 0,
+                               .wscale = (int8_t)((int)rng_below(&r, 15) - 1)};
         bool syn = t.flags & TCP_SYN;
         size_t hlen = 20 + (syn && t.mss ? 4 : 0) + (syn && t.wscale >= 0 ? 4 : 0);
         struct packet *p = packet_build_tcp(pool, &ETH, &ip, &t, pay, len < 65400 ? len : 65400);
@@ -455,7 +461,7 @@ Test(packet, arp)
     packet_put(pool, p);
 }
 
-/* -- rewrites ------------------------------------------------------------------------------------------------------ */
+/* -- rewrites -------------------------------------------------------------------------------------------- */
 
 /* The frame that a rewrite must give: fields changed, checksums made anew. */
 static void recompute(struct packet *p)
@@ -553,8 +559,9 @@ Test(packet, mss_is_only_lowered)
         uint8_t flags;
         uint16_t mss, clamp, want;
     } rows[] = {
-        {TCP_SYN, 1460, 1350, 1350}, {TCP_SYN | TCP_ACK, 1460, 1350, 1350}, {TCP_SYN, 1300, 1350, 1300},
-        {TCP_SYN, 1350, 1350, 1350}, {TCP_SYN, 65535, 1, 1},                {TCP_SYN, 0, 1350, 0},
+        {TCP_SYN, 1460, 1350, 1350}, {TCP_SYN | TCP_ACK, 1460, 1350, 1350},
+        {TCP_SYN, 1300, 1350, 1300}, {TCP_SYN, 1350, 1350, 1350},
+        {TCP_SYN, 65535, 1, 1},      {TCP_SYN, 0, 1350, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct ip_fields ip = {.src = 1, .dst = 2, .ttl = 64};
@@ -570,7 +577,8 @@ Test(packet, mss_is_only_lowered)
     }
 }
 
-/* A NOP before the option puts its value across two words of the checksum; broken option lists are left alone. */
+/* A NOP before the option puts its value across two words of the checksum; broken option lists are left
+ * alone. */
 Test(packet, mss_at_odd_places_and_broken_options)
 {
     struct ip_fields ip = {.src = 1, .dst = 2, .ttl = 64};
@@ -600,7 +608,7 @@ Test(packet, mss_at_odd_places_and_broken_options)
     packet_put(pool, p);
 }
 
-/* -- fragments -------------------------------------------------------------------------------------------------------- */
+/* -- fragments ------------------------------------------------------------------------------------------- */
 
 /* Put fragments together by their own offsets. => payload bytes (IP), all of them covered exactly once. */
 static size_t assemble(const struct packet *list, uint8_t *out, uint8_t *seen)
@@ -654,7 +662,8 @@ Test(packet, fragments_cover_the_datagram)
         int count = 0;
         for (struct packet *f = list; f; f = f->next, count++) {
             cr_assert_leq(f->len, 14u + mtu);
-            cr_assert_eq(memcmp(&f->meta, &p->meta, sizeof f->meta), 0, "fragments keep what is known of the packet");
+            cr_assert_eq(memcmp(&f->meta, &p->meta, sizeof f->meta), 0,
+                         "fragments keep what is known of the packet");
             cr_assert_eq(wire_get16(f->data + 18), ip.id);
             cr_assert_eq(f->data[22], ip.ttl);
         }
@@ -674,7 +683,8 @@ Test(packet, fragments_can_be_cut_again)
     uint8_t pay[4000], out[8192], seen[8192] = {0};
     for (size_t i = 0; i < sizeof pay; i++)
         pay[i] = (uint8_t)(i * 7);
-    struct packet *p = packet_build_udp(pool, &ETH, &ip, 1, 2, pay, sizeof pay), *list, *small = NULL, **tail = &small;
+    struct packet *p = packet_build_udp(pool, &ETH, &ip, 1, 2, pay, sizeof pay), *list, *small = NULL,
+                  **tail = &small;
     cr_assert_eq(packet_fragment(pool, p, 1500, &list), 3);
     for (struct packet *f = list; f; f = f->next) {
         cr_assert_gt(packet_fragment(pool, f, 576, tail), 1);
@@ -720,7 +730,8 @@ Test(packet, fragments_and_options)
     memset(pay, 7, sizeof pay);
     struct packet *p = packet_build_udp(pool, &ETH, &ip, 1, 2, pay, sizeof pay), *list;
     memmove(p->data + 34 + 8, p->data + 34, 108);
-    memcpy(p->data + 34, "\x01\x07\x03\x04\x82\x03\x55\x00", 8); /* NOP, record route, (copied) security, end */
+    memcpy(p->data + 34, "\x01\x07\x03\x04\x82\x03\x55\x00",
+           8); /* NOP, record route, (copied) security, end */
     p->len += 8;
     p->data[14] = 0x47;
     wire_put16(p->data + 16, (uint16_t)(p->len - 14));
@@ -762,7 +773,7 @@ Test(packet, rewritten_fragments_make_the_rewritten_datagram)
     packet_put(pool, p);
 }
 
-/* -- ICMP errors ----------------------------------------------------------------------------------------------------- */
+/* -- ICMP errors ----------------------------------------------------------------------------------------- */
 
 Test(packet, quoted_datagram)
 {
@@ -798,7 +809,7 @@ Test(packet, quoted_datagram)
     packet_put(pool, p);
 }
 
-/* -- an outsider ------------------------------------------------------------------------------------------------------- */
+/* -- an outsider ----------------------------------------------------------------------------------------- */
 
 Test(packet, tshark_agrees)
 {
@@ -807,7 +818,12 @@ Test(packet, tshark_agrees)
     char *path = tmp_path(&dir, "built.pcap");
     FILE *f = tap_open(path);
     struct ip_fields ip = {.src = IP4(10, 0, 0, 4), .dst = IP4(10, 0, 0, 5), .ttl = 64, .id = 1};
-    struct tcp_fields t = {.sport = 49152, .dport = 12345, .seq = 1, .flags = TCP_SYN, .window = 64240, .mss = 1460,
+    struct tcp_fields t = {.sport = 49152,
+                           .dport = 12345,
+                           .seq = 1,
+                           .flags = TCP_SYN,
+                           .window = 64240,
+                           .mss = 1460,
                            .wscale = 7};
     uint8_t pay[3000];
     memset(pay, 'x', sizeof pay);
@@ -828,8 +844,9 @@ Test(packet, tshark_agrees)
     char *experts = tap_experts(path, "warn");
     cr_assert_str_eq(experts, "");
     free(experts);
-    char *got = tap_tshark(path, "-T fields -E separator=, -e tcp.options.mss_val -e tcp.options.wscale.shift "
-                                 "-e icmp.ident -e arp.opcode -e udp.length");
+    char *got =
+        tap_tshark(path, "-T fields -E separator=, -e tcp.options.mss_val -e tcp.options.wscale.shift "
+                         "-e icmp.ident -e arp.opcode -e udp.length");
     cr_assert_str_eq(got, "1460,7,,,\n,,7,,\n,,,1,\n,,,,\n,,,,\n,,,,3008\n");
     free(got);
     free(path);

@@ -1,5 +1,5 @@
-/* test_tcp.c - the TCP machine alone: the table of states, stories told segment by segment at edge sequence numbers, and
- * two ends over a wire that loses, repeats and reorders. */
+/* test_tcp.c - the TCP machine alone: the table of states, stories told segment by segment at edge sequence
+ * numbers, and two ends over a wire that loses, repeats and reorders. */
 #include "dataplane/event.h"
 #include "dataplane/mem_int.h"
 #include "dataplane/tcp_int.h"
@@ -13,141 +13,116 @@
 
 TestSuite(tcp, .fini = support_mem_none_live);
 
-/* -- the table ---------------------------------------------------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------------------------------------- */
 
 Test(tcp, every_cell_of_the_table)
 {
     /* rows: state; columns SYN, SYN+ACK, ACKED, FIN, CLOSE, RST, EXPIRE; a letter a state, '.' none */
     static const char *want[TCPS_COUNT] = {
-        [TCPS_CLOSED] = ".......",      [TCPS_SYN_SENT] = "RE..000",  [TCPS_SYN_RCVD] = "..EC.00",
+        [TCPS_CLOSED] = ".......",      [TCPS_SYN_SENT] = "RE..000",   [TCPS_SYN_RCVD] = "..EC.00",
         [TCPS_ESTABLISHED] = "...C100", [TCPS_FIN_WAIT_1] = "..2X.00", [TCPS_FIN_WAIT_2] = "...T.00",
-        [TCPS_CLOSE_WAIT] = "....L00",  [TCPS_CLOSING] = "..T..00",   [TCPS_LAST_ACK] = "..0..00",
+        [TCPS_CLOSE_WAIT] = "....L00",  [TCPS_CLOSING] = "..T..00",    [TCPS_LAST_ACK] = "..0..00",
         [TCPS_TIME_WAIT] = ".....00",
     };
     static const char letter[TCPS_COUNT + 1] = "0SRE12CXLT";
     for (int s = 0; s < TCPS_COUNT; s++) {
         for (int e = 0; e < TCPE_COUNT; e++) {
             enum tcp_state got = tcp_next((enum tcp_state)s, (enum tcp_event)e);
-            enum tcp_state exp = want[s][e] == '.' ? (enum tcp_state)s
-                                                   : (enum tcp_state)(strchr(letter, want[s][e]) - letter);
+            enum tcp_state exp =
+                want[s][e] == '.' ? (enum tcp_state)s : (enum tcp_state)(strchr(letter, want[s][e]) - letter);
             cr_assert_eq(got, exp, "state %c event %d: %c", letter[s], e, letter[got]);
         }
     }
 }
 
-/* -- stories -------------------------------------------------------------------------------------------------------------- */
+/* -- stories ----------------------------------------------------------------------------------------------
+ */
 
-enum { OUT = 'o', IN = 'i', NEWS = 'n', WRITE = 'w', CLOSE = 'c', TICK = 't', ABORT = 'a', STATE = 's', CONNECT = 'C',
-       ACCEPT = 'A', END = 0 };
-
-/* seq and ack are relative, as Wireshark shows them: seq of the sender's first number, ack of the receiver's. */
-struct step {
-    int op;
-    const char *flags; /* of "SAFRP" */
-    int64_t seq, ack, len; /* NEWS, STATE: seq; WRITE: bytes in seq; TICK: ms in seq */
-};
-
+/* A story is a text of what happens, in order; everything that happens must be told.
+ *
+ *   >FLAGS,seq,ack,len   the connection sends      <FLAGS,seq,ack,len   it receives
+ *   connect accept close abort write,BYTES wait,MS what its user does
+ *   opened data peer-closed done refused reset timed-out   what the user hears
+ *   =STATE               the state it is in
+ *   OPEN OPENED          a client's, a server's handshake
+ *
+ * FLAGS of S A F R P; numbers are relative, as Wireshark shows them. */
 struct story {
-    const char *title;
-    struct step step[40];
+    const char *title, *text;
 };
 
-#define O(f, s, a, l) {OUT, f, s, a, l}
-#define I(f, s, a, l) {IN, f, s, a, l}
-#define N(x)          {NEWS, "", x, 0, 0}
-#define W(n)          {WRITE, "", n, 0, 0}
-#define T(ms)         {TICK, "", ms, 0, 0}
-#define S(x)          {STATE, "", x, 0, 0}
-#define OPEN          {CONNECT, "", 0, 0, 0}, O("S", 0, 0, 0), I("SA", 0, 1, 0), O("A", 1, 1, 0), N(TCP_OPENED)
-#define OPENED        {ACCEPT, "", 0, 0, 0}, O("SA", 0, 1, 0), I("A", 1, 1, 0), N(TCP_OPENED)
+#define CLIENT_OPENS "connect >S,0,0,0 <SA,0,1,0 >A,1,1,0 opened"
+#define SERVER_OPENS "accept >SA,0,1,0 <A,1,1,0 opened"
 
 static const struct story stories[] = {
     {"client: request, answer, close",
-     {OPEN, W(100), O("PA", 1, 1, 100), I("A", 1, 101, 0), I("PA", 1, 101, 50), N(TCP_DATA), O("A", 101, 51, 0),
-      {CLOSE, "", 0, 0, 0}, O("FA", 101, 51, 0), S(TCPS_FIN_WAIT_1), I("FA", 51, 102, 0), O("A", 102, 52, 0), N(TCP_DONE),
-      S(TCPS_TIME_WAIT), I("FA", 51, 102, 0), O("A", 102, 52, 0), S(TCPS_TIME_WAIT)}},
+     "OPEN write,100 >PA,1,1,100 <A,1,101,0 <PA,1,101,50 data >A,101,51,0 close >FA,101,51,0 "
+     "=FIN_WAIT_1 <FA,51,102,0 >A,102,52,0 done =TIME_WAIT <FA,51,102,0 >A,102,52,0 =TIME_WAIT"},
     {"client: the close acknowledged first, then the peer's",
-     {OPEN, {CLOSE, "", 0, 0, 0}, O("FA", 1, 1, 0), I("A", 1, 2, 0), S(TCPS_FIN_WAIT_2), I("FA", 1, 2, 0),
-      O("A", 2, 2, 0), N(TCP_DONE), S(TCPS_TIME_WAIT)}},
-    {"both close at once",
-     {OPEN, {CLOSE, "", 0, 0, 0}, O("FA", 1, 1, 0), I("FA", 1, 1, 0), O("A", 2, 2, 0), S(TCPS_CLOSING), I("A", 2, 2, 0),
-      N(TCP_DONE), S(TCPS_TIME_WAIT)}},
+     "OPEN close >FA,1,1,0 <A,1,2,0 =FIN_WAIT_2 <FA,1,2,0 >A,2,2,0 done =TIME_WAIT"},
+    {"both close at once", "OPEN close >FA,1,1,0 <FA,1,1,0 >A,2,2,0 =CLOSING <A,2,2,0 done =TIME_WAIT"},
     {"server: the peer closes, the answer goes on, then ours",
-     {OPENED, I("PA", 1, 1, 10), N(TCP_DATA), O("A", 1, 11, 0), I("FA", 11, 1, 0), N(TCP_PEER_CLOSED), O("A", 1, 12, 0),
-      S(TCPS_CLOSE_WAIT), W(5), O("PA", 1, 12, 5), {CLOSE, "", 0, 0, 0}, O("FA", 6, 12, 0), S(TCPS_LAST_ACK),
-      I("A", 12, 7, 0), N(TCP_DONE), S(TCPS_CLOSED)}},
-    {"the last bytes and FIN in one segment",
-     {OPENED, I("FPA", 1, 1, 10), N(TCP_DATA), N(TCP_PEER_CLOSED), O("A", 1, 12, 0), S(TCPS_CLOSE_WAIT)}},
-    {"refused", {{CONNECT, "", 0, 0, 0}, O("S", 0, 0, 0), I("RA", 0, 1, 0), N(TCP_REFUSED), S(TCPS_CLOSED)}},
+     "OPENED <PA,1,1,10 data >A,1,11,0 <FA,11,1,0 peer-closed >A,1,12,0 =CLOSE_WAIT write,5 "
+     ">PA,1,12,5 close >FA,6,12,0 =LAST_ACK <A,12,7,0 done =CLOSED"},
+    {"the last bytes and FIN in one segment", "OPENED <FPA,1,1,10 data peer-closed >A,1,12,0 =CLOSE_WAIT"},
+    {"refused", "connect >S,0,0,0 <RA,0,1,0 refused =CLOSED"},
     {"a reset that does not acknowledge our SYN is not for us",
-     {{CONNECT, "", 0, 0, 0}, O("S", 0, 0, 0), I("RA", 0, 2, 0), I("RA", 0, 0, 0), I("R", 0, 1, 0), S(TCPS_SYN_SENT)}},
-    {"an old ACK in SYN-SENT is answered by a reset",
-     {{CONNECT, "", 0, 0, 0}, O("S", 0, 0, 0), I("A", 7, 77, 0), O("R", 77, 0, 0), S(TCPS_SYN_SENT)}},
+     "connect >S,0,0,0 <RA,0,2,0 <RA,0,0,0 <R,0,1,0 =SYN_SENT"},
+    {"an old ACK in SYN-SENT is answered by a reset", "connect >S,0,0,0 <A,7,77,0 >R,77,0,0 =SYN_SENT"},
     {"reset right in sequence cuts",
-     {OPEN, W(10), O("PA", 1, 1, 10), I("RA", 1, 11, 0), N(TCP_RESET), S(TCPS_CLOSED), I("A", 1, 11, 0), T(20000)}},
+     "OPEN write,10 >PA,1,1,10 <RA,1,11,0 reset =CLOSED <A,1,11,0 wait,20000"},
     {"RFC 5961: a reset elsewhere in the window is challenged, outside ignored",
-     {OPEN, I("R", 2, 0, 0), O("A", 1, 1, 0), I("R", 0, 0, 0), I("R", -1, 0, 0), S(TCPS_ESTABLISHED), I("R", 1, 0, 0),
-      N(TCP_RESET)}},
+     "OPEN <R,2,0,0 >A,1,1,0 <R,0,0,0 <R,-1,0,0 =ESTABLISHED <R,1,0,0 reset"},
     {"RFC 5961: a SYN is challenged, also in sequence",
-     {OPEN, I("S", 1, 0, 0), O("A", 1, 1, 0), I("SA", 0, 1, 0), O("A", 1, 1, 0), S(TCPS_ESTABLISHED)}},
+     "OPEN <S,1,0,0 >A,1,1,0 <SA,0,1,0 >A,1,1,0 =ESTABLISHED"},
     {"simultaneous open",
-     {{CONNECT, "", 0, 0, 0}, O("S", 0, 0, 0), I("S", 0, 0, 0), O("SA", 0, 1, 0), S(TCPS_SYN_RCVD), I("SA", 0, 1, 0),
-      O("SA", 0, 1, 0), I("A", 1, 1, 0), N(TCP_OPENED), S(TCPS_ESTABLISHED)}},
+     "connect >S,0,0,0 <S,0,0,0 >SA,0,1,0 =SYN_RCVD <SA,0,1,0 >SA,0,1,0 <A,1,1,0 opened =ESTABLISHED"},
     {"SYN again after 1, 3 and 7 s, over after 15",
-     {{CONNECT, "", 0, 0, 0}, O("S", 0, 0, 0), T(999), T(1), O("S", 0, 0, 0), T(1999), T(1), O("S", 0, 0, 0), T(3999), T(1),
-      O("S", 0, 0, 0), T(7999), S(TCPS_SYN_SENT), T(1), N(TCP_TIMED_OUT), S(TCPS_CLOSED)}},
+     "connect >S,0,0,0 wait,999 wait,1 >S,0,0,0 wait,1999 wait,1 >S,0,0,0 wait,3999 wait,1 >S,0,0,0 "
+     "wait,7999 =SYN_SENT wait,1 timed-out =CLOSED"},
     {"SYN+ACK likewise, and for a repeated SYN",
-     {{ACCEPT, "", 0, 0, 0}, O("SA", 0, 1, 0), T(1000), O("SA", 0, 1, 0), I("S", 0, 0, 0), O("SA", 0, 1, 0), T(2000),
-      O("SA", 0, 1, 0), T(4000), O("SA", 0, 1, 0), T(8000), N(TCP_TIMED_OUT)}},
+     "accept >SA,0,1,0 wait,1000 >SA,0,1,0 <S,0,0,0 >SA,0,1,0 wait,2000 >SA,0,1,0 wait,4000 >SA,0,1,0 "
+     "wait,8000 timed-out"},
     {"a wrong ACK in SYN-RECEIVED is answered by a reset",
-     {{ACCEPT, "", 0, 0, 0}, O("SA", 0, 1, 0), I("A", 1, 2, 0), O("R", 2, 0, 0), S(TCPS_SYN_RCVD), I("A", 1, 1, 0),
-      N(TCP_OPENED)}},
+     "accept >SA,0,1,0 <A,1,2,0 >R,2,0,0 =SYN_RCVD <A,1,1,0 opened"},
     {"every second segment is acknowledged, or 40 ms later",
-     {OPENED, I("A", 1, 1, 100), N(TCP_DATA), I("A", 101, 1, 100), N(TCP_DATA), O("A", 1, 201, 0), I("A", 201, 1, 100),
-      N(TCP_DATA), T(39), T(1), O("A", 1, 301, 0), T(1000)}},
+     "OPENED <A,1,1,100 data <A,101,1,100 data >A,1,201,0 <A,201,1,100 data wait,39 wait,1 >A,1,301,0 "
+     "wait,1000"},
     {"out of order: a duplicate ACK each, the hole filled acknowledges all",
-     {OPENED, I("A", 101, 1, 100), O("A", 1, 1, 0), I("PA", 301, 1, 100), O("A", 1, 1, 0), I("A", 1, 1, 100), N(TCP_DATA),
-      O("A", 1, 201, 0), I("A", 201, 1, 100), N(TCP_DATA), O("A", 1, 401, 0)}},
+     "OPENED <A,101,1,100 >A,1,1,0 <PA,301,1,100 >A,1,1,0 <A,1,1,100 data >A,1,201,0 <A,201,1,100 "
+     "data >A,1,401,0"},
     {"FIN before the hole is filled counts later",
-     {OPENED, I("FPA", 101, 1, 100), O("A", 1, 1, 0), S(TCPS_ESTABLISHED), I("A", 1, 1, 100), N(TCP_DATA),
-      N(TCP_PEER_CLOSED), O("A", 1, 202, 0), S(TCPS_CLOSE_WAIT)}},
+     "OPENED <FPA,101,1,100 >A,1,1,0 =ESTABLISHED <A,1,1,100 data peer-closed >A,1,202,0 =CLOSE_WAIT"},
     {"overlapping pieces give each byte once",
-     {OPENED, I("A", 51, 1, 100), O("A", 1, 1, 0), I("A", 101, 1, 100), O("A", 1, 1, 0), I("A", 1, 1, 60), N(TCP_DATA),
-      O("A", 1, 201, 0), I("A", 1, 1, 200), O("A", 1, 201, 0), I("PA", 1, 1, 210), N(TCP_DATA), O("A", 1, 211, 0)}},
+     "OPENED <A,51,1,100 >A,1,1,0 <A,101,1,100 >A,1,1,0 <A,1,1,60 data >A,1,201,0 <A,1,1,200 "
+     ">A,1,201,0 <PA,1,1,210 data >A,1,211,0"},
     {"data beyond the window is cut off and an ACK of the future is not believed",
-     {OPEN, W(10), O("PA", 1, 1, 10), I("A", 1, 12, 0), O("A", 11, 1, 0), I("A", 9000000, 11, 10), O("A", 11, 1, 0),
-      I("A", 1, 11, 0), T(20000)}},
+     "OPEN write,10 >PA,1,1,10 <A,1,12,0 >A,11,1,0 <A,9000000,11,10 >A,11,1,0 <A,1,11,0 wait,20000"},
     {"third duplicate ACK sends again at once, partial ACK the next hole",
-     {OPEN, W(14600), O("A", 1, 1, 1460), O("A", 1461, 1, 1460), O("A", 2921, 1, 1460), O("A", 4381, 1, 1460),
-      O("A", 5841, 1, 1460), O("A", 7301, 1, 1460), O("A", 8761, 1, 1460), O("A", 10221, 1, 1460),
-      O("A", 11681, 1, 1460), O("PA", 13141, 1, 1460), I("A", 1, 1461, 0), I("A", 1, 1461, 0), I("A", 1, 1461, 0),
-      I("A", 1, 1461, 0), O("A", 1461, 1, 1460), I("A", 1, 1461, 0), I("A", 1, 5841, 0), O("A", 5841, 1, 1460),
-      I("A", 1, 14601, 0), T(20000)}},
+     "OPEN write,14600 >A,1,1,1460 >A,1461,1,1460 >A,2921,1,1460 >A,4381,1,1460 >A,5841,1,1460 "
+     ">A,7301,1,1460 >A,8761,1,1460 >A,10221,1,1460 >A,11681,1,1460 >PA,13141,1,1460 <A,1,1461,0 "
+     "<A,1,1461,0 <A,1,1461,0 <A,1,1461,0 >A,1461,1,1460 <A,1,1461,0 <A,1,5841,0 >A,5841,1,1460 "
+     "<A,1,14601,0 wait,20000"},
     {"retransmission timeout backs off to 15 s",
-     {OPEN, W(10), O("PA", 1, 1, 10), T(199), T(1), O("PA", 1, 1, 10), T(400), O("PA", 1, 1, 10), T(800),
-      O("PA", 1, 1, 10), T(1600), O("PA", 1, 1, 10), T(3200), O("PA", 1, 1, 10), T(6400), O("PA", 1, 1, 10), T(2399),
-      S(TCPS_ESTABLISHED), T(1), N(TCP_TIMED_OUT)}},
+     "OPEN write,10 >PA,1,1,10 wait,199 wait,1 >PA,1,1,10 wait,400 >PA,1,1,10 wait,800 >PA,1,1,10 "
+     "wait,1600 >PA,1,1,10 wait,3200 >PA,1,1,10 wait,6400 >PA,1,1,10 wait,2399 =ESTABLISHED wait,1 "
+     "timed-out"},
     {"after a timeout the rest follows in slow start",
-     {OPEN, W(4380), O("A", 1, 1, 1460), O("A", 1461, 1, 1460), O("PA", 2921, 1, 1460), T(200), O("A", 1, 1, 1460),
-      I("A", 1, 1461, 0), O("A", 1461, 1, 1460), O("PA", 2921, 1, 1460), I("A", 1, 4381, 0), T(20000)}},
-    {"FIN is sent again too",
-     {OPEN, {CLOSE, "", 0, 0, 0}, O("FA", 1, 1, 0), T(200), O("FA", 1, 1, 0), I("FA", 1, 2, 0), O("A", 2, 2, 0),
-      N(TCP_DONE), T(20000)}},
+     "OPEN write,4380 >A,1,1,1460 >A,1461,1,1460 >PA,2921,1,1460 wait,200 >A,1,1,1460 <A,1,1461,0 "
+     ">A,1461,1,1460 >PA,2921,1,1460 <A,1,4381,0 wait,20000"},
+    {"FIN is sent again too", "OPEN close >FA,1,1,0 wait,200 >FA,1,1,0 <FA,1,2,0 >A,2,2,0 done wait,20000"},
     {"FIN with the last bytes is sent again with them",
-     {OPENED, W(1470), O("A", 1, 1, 1460), O("PA", 1461, 1, 10), {CLOSE, "", 0, 0, 0}, O("FA", 1471, 1, 0), I("A", 1, 1461, 0),
-      T(200), O("FPA", 1461, 1, 10), I("A", 1, 1472, 0), S(TCPS_FIN_WAIT_2), I("FA", 1, 1472, 0), O("A", 1472, 2, 0),
-      N(TCP_DONE)}},
+     "OPENED write,1470 >A,1,1,1460 >PA,1461,1,10 close >FA,1471,1,0 <A,1,1461,0 wait,200 "
+     ">FPA,1461,1,10 <A,1,1472,0 =FIN_WAIT_2 <FA,1,1472,0 >A,1472,2,0 done"},
     {"a peer that never closes is left after 15 s",
-     {OPEN, {CLOSE, "", 0, 0, 0}, O("FA", 1, 1, 0), I("A", 1, 2, 0), T(14999), S(TCPS_FIN_WAIT_2), T(1),
-      N(TCP_TIMED_OUT)}},
-    {"abort resets", {OPEN, {ABORT, "", 0, 0, 0}, O("RA", 1, 1, 0), S(TCPS_CLOSED), T(20000)}},
-    {"reset in TIME-WAIT is silent",
-     {OPEN, {CLOSE, "", 0, 0, 0}, O("FA", 1, 1, 0), I("FA", 1, 2, 0), O("A", 2, 2, 0), N(TCP_DONE), I("R", 2, 0, 0),
-      S(TCPS_CLOSED)}},
+     "OPEN close >FA,1,1,0 <A,1,2,0 wait,14999 =FIN_WAIT_2 wait,1 timed-out"},
+    {"abort resets", "OPEN abort >RA,1,1,0 =CLOSED wait,20000"},
+    {"reset in TIME-WAIT is silent", "OPEN close >FA,1,1,0 <FA,1,2,0 >A,2,2,0 done <R,2,0,0 =CLOSED"},
     {"empty segments out of the window are answered once in a while",
-     {OPEN, I("A", 0, 1, 0), O("A", 1, 1, 0), I("A", 0, 1, 0), I("A", 0, 1, 0), T(500), I("A", 0, 1, 0),
-      O("A", 1, 1, 0)}},
+     "OPEN <A,0,1,0 >A,1,1,0 <A,0,1,0 <A,0,1,0 wait,500 <A,0,1,0 >A,1,1,0"},
 };
+
+enum { OUT, NEWS };
 
 struct log_entry {
     int op;
@@ -183,86 +158,116 @@ static void story_wake(struct tcp *c, int64_t at)
 
 static const struct tcp_ops story_ops = {.send = story_send, .wake = story_wake, .news = story_news};
 
-static uint8_t flags_of(const char *s)
+/* "PA,1,101,50": flags and relative numbers. ours: the connection's own segment. */
+static struct tcp_segment segment_of(const char *w, bool own)
 {
-    uint8_t f = 0;
-    for (; *s; s++)
-        f |= *s == 'S' ? TCP_SYN : *s == 'A' ? TCP_ACK : *s == 'F' ? TCP_FIN : *s == 'R' ? TCP_RST : TCP_PSH;
-    return f;
-}
-
-static struct tcp_segment segment_of(const struct step *s)
-{
-    struct tcp_segment g = {.seq = t.theirs + (uint32_t)s->seq, .flags = flags_of(s->flags), .window = 65535,
-                            .len = (uint32_t)s->len, .wscale = -1};
-    if (g.flags & TCP_ACK)
-        g.ack = t.ours + (uint32_t)s->ack;
+    static const char letters[] = "FSRPA";
+    struct tcp_segment g = {.window = 65535, .wscale = -1};
+    for (; *w != ','; w++)
+        g.flags |= (uint8_t)(1 << (strchr(letters, *w) - letters));
+    char *end;
+    g.seq = (own ? t.ours : t.theirs) + (uint32_t)strtol(w + 1, &end, 10);
+    uint32_t ack = (own ? t.theirs : t.ours) + (uint32_t)strtol(end + 1, &end, 10);
+    g.ack = g.flags & TCP_ACK ? ack : 0;
+    g.len = (uint32_t)strtoul(end + 1, NULL, 10);
     if (g.flags & TCP_SYN)
         g.mss = 1460, g.wscale = 7;
     return g;
 }
 
-static void expect(const struct story *st, unsigned i)
+static const struct log_entry *next_entry(const struct story *st, const char *w, int op)
 {
-    const struct step *s = &st->step[i];
-    cr_assert_lt(t.read, t.n, "%s, step %u: nothing happened", st->title, i);
+    cr_assert_lt(t.read, t.n, "%s, %s: nothing happened", st->title, w);
     const struct log_entry *e = &t.log[t.read++];
-    cr_assert_eq(e->op, s->op, "%s, step %u: op %c", st->title, i, e->op);
-    if (s->op == NEWS) {
-        cr_assert_eq(e->news, s->seq, "%s, step %u: news %d", st->title, i, e->news);
-        return;
+    cr_assert_eq(e->op, op, "%s, %s: something else happened", st->title, w);
+    return e;
+}
+
+static void expect_segment(const struct story *st, const char *w)
+{
+    struct tcp_segment want = segment_of(w + 1, true), got = next_entry(st, w, OUT)->seg;
+    cr_assert_eq(got.flags, want.flags, "%s, %s: flags %x", st->title, w, got.flags);
+    cr_assert_eq(got.seq, want.seq, "%s, %s: seq %u", st->title, w, got.seq - t.ours);
+    cr_assert_eq(got.ack, want.ack, "%s, %s: ack %u", st->title, w, got.ack - t.theirs);
+    cr_assert_eq(got.len, want.len, "%s, %s: len %u", st->title, w, got.len);
+    cr_assert_eq(got.mss, want.mss, "%s, %s: mss %u", st->title, w, got.mss);
+    cr_assert_eq(got.wscale, want.wscale, "%s, %s: scale %d", st->title, w, got.wscale);
+    if (got.len)
+        cr_assert_eq((uint32_t)got.offset, got.seq - t.ours - 1, "%s, %s: offset", st->title, w);
+}
+
+/* => the place of w among names, -1: not there. */
+static int index_of(const char *const *names, int n, const char *w)
+{
+    for (int i = 0; i < n; i++) {
+        if (strcmp(names[i], w) == 0)
+            return i;
     }
-    uint8_t f = flags_of(s->flags);
-    cr_assert_eq(e->seg.flags, f, "%s, step %u: flags %x", st->title, i, e->seg.flags);
-    cr_assert_eq(e->seg.len, s->len, "%s, step %u: len %u", st->title, i, e->seg.len);
-    uint32_t base = (f & (TCP_RST | TCP_ACK)) == TCP_RST ? t.ours : t.ours;
-    cr_assert_eq(e->seg.seq, base + (uint32_t)s->seq, "%s, step %u: seq %u", st->title, i, e->seg.seq - t.ours);
-    if (f & TCP_ACK)
-        cr_assert_eq(e->seg.ack, t.theirs + (uint32_t)s->ack, "%s, step %u: ack %u", st->title, i, e->seg.ack - t.theirs);
-    if (s->len)
-        cr_assert_eq((uint32_t)e->seg.offset, e->seg.seq - t.ours - 1, "%s, step %u: offset", st->title, i);
-    if (f & TCP_SYN)
-        cr_assert(e->seg.mss == 1460 && e->seg.wscale == 7, "%s, step %u: options", st->title, i);
+    return -1;
+}
+
+static void act(const struct story *st, const char *w)
+{
+    struct tcp_segment g;
+    cr_assert_eq(t.read, t.n, "%s, before %s: more happened than is told", st->title, w);
+    if (*w == '<') {
+        g = segment_of(w + 1, false);
+        tcp_input(&t.c, t.now, &g);
+    } else if (strcmp(w, "connect") == 0) {
+        tcp_connect(&t.c, &story_ops, t.now, t.ours, 1460);
+    } else if (strcmp(w, "accept") == 0) {
+        g = segment_of("S,0,0,0", false);
+        tcp_accept(&t.c, &story_ops, t.now, t.ours, 1460, &g);
+    } else if (strcmp(w, "close") == 0) {
+        tcp_close(&t.c, t.now);
+    } else if (strcmp(w, "abort") == 0) {
+        tcp_abort(&t.c, t.now);
+    } else if (strncmp(w, "write,", 6) == 0) {
+        tcp_write(&t.c, t.now, strtoull(w + 6, NULL, 10));
+    } else if (strncmp(w, "wait,", 5) == 0) {
+        t.now += strtoll(w + 5, NULL, 10) * TCP_MS;
+        tcp_tick(&t.c, t.now);
+    } else {
+        cr_assert_fail("%s: what is %s?", st->title, w);
+    }
+}
+
+static void word(const struct story *st, const char *w)
+{
+    static const char *const news[] = {"opened",  "data",  "peer-closed", "done",
+                                       "refused", "reset", "timed-out"};
+    static const char *const state[] = {"CLOSED",     "SYN_SENT",   "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1",
+                                        "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING",  "LAST_ACK",    "TIME_WAIT"};
+    int n = index_of(news, 7, w);
+    if (n >= 0)
+        cr_assert_eq((int)next_entry(st, w, NEWS)->news, n, "%s, %s: other news", st->title, w);
+    else if (*w == '>')
+        expect_segment(st, w);
+    else if (*w == '=')
+        cr_assert_eq((int)t.c.state, index_of(state, TCPS_COUNT, w + 1), "%s, %s: state %d", st->title, w,
+                     t.c.state);
+    else
+        act(st, w);
+}
+
+static void words(const struct story *st, const char *text)
+{
+    char copy[2048], *rest = copy;
+    cr_assert_lt(strlen(text), sizeof copy);
+    strcpy(copy, text);
+    for (char *w; (w = strsep(&rest, " "));) {
+        if (strcmp(w, "OPEN") == 0)
+            words(st, CLIENT_OPENS);
+        else if (strcmp(w, "OPENED") == 0)
+            words(st, SERVER_OPENS);
+        else
+            word(st, w);
+    }
 }
 
 static void tell(const struct story *st)
 {
-    for (unsigned i = 0; i < 40 && st->step[i].op != END; i++) {
-        const struct step *s = &st->step[i];
-        if (s->op != OUT && s->op != NEWS && s->op != STATE)
-            cr_assert_eq(t.read, t.n, "%s, before step %u: more happened than expected", st->title, i);
-        struct tcp_segment g = segment_of(s);
-        switch (s->op) {
-        case CONNECT:
-            tcp_connect(&t.c, &story_ops, t.now, t.ours, 1460);
-            break;
-        case ACCEPT:
-            g.flags = TCP_SYN, g.seq = t.theirs, g.mss = 1460, g.wscale = 7;
-            tcp_accept(&t.c, &story_ops, t.now, t.ours, 1460, &g);
-            break;
-        case IN:
-            tcp_input(&t.c, t.now, &g);
-            break;
-        case WRITE:
-            tcp_write(&t.c, t.now, (uint64_t)s->seq);
-            break;
-        case CLOSE:
-            tcp_close(&t.c, t.now);
-            break;
-        case ABORT:
-            tcp_abort(&t.c, t.now);
-            break;
-        case TICK:
-            t.now += s->seq * TCP_MS;
-            tcp_tick(&t.c, t.now);
-            break;
-        case STATE:
-            cr_assert_eq(t.c.state, s->seq, "%s, step %u: state %d", st->title, i, t.c.state);
-            break;
-        default:
-            expect(st, i);
-        }
-    }
+    words(st, st->text);
     cr_assert_eq(t.read, t.n, "%s: more happened at the end", st->title);
     tcp_free(&t.c);
 }
@@ -273,8 +278,13 @@ struct bases {
 
 ParameterizedTestParameters(tcp, stories)
 {
-    static struct bases b[] = {{0, 0}, {1000, 5000}, {UINT32_MAX, UINT32_MAX}, {UINT32_MAX - 1, 0x7fffffff},
-                               {0x7ffffffe, UINT32_MAX - 100}, {UINT32_MAX - 1461, UINT32_MAX - 50}, {0x80000000, 1}};
+    static struct bases b[] = {{0, 0},
+                               {1000, 5000},
+                               {UINT32_MAX, UINT32_MAX},
+                               {UINT32_MAX - 1, 0x7fffffff},
+                               {0x7ffffffe, UINT32_MAX - 100},
+                               {UINT32_MAX - 1461, UINT32_MAX - 50},
+                               {0x80000000, 1}};
     return cr_make_param_array(struct bases, b, sizeof b / sizeof *b);
 }
 
@@ -294,7 +304,8 @@ Test(tcp, wakes_when_something_is_due)
     memset(&t, 0, sizeof t);
     tcp_connect(&t.c, &story_ops, 5 * TCP_S, 9, 1460);
     cr_assert_eq(t.wake, 6 * TCP_S);
-    tcp_input(&t.c, 5 * TCP_S, &(struct tcp_segment){.ack = 10, .flags = TCP_SYN | TCP_ACK, .window = 1, .wscale = -1});
+    tcp_input(&t.c, 5 * TCP_S,
+              &(struct tcp_segment){.ack = 10, .flags = TCP_SYN | TCP_ACK, .window = 1, .wscale = -1});
     t.wake = 0;
     tcp_write(&t.c, 6 * TCP_S, 1);
     cr_assert_eq(t.wake, 6 * TCP_S + 200 * TCP_MS);
@@ -326,18 +337,22 @@ Test(tcp, options_of_the_peer)
         uint32_t want_wnd;
         int8_t reply_scale;
     } rows[] = {
-        {1460, 1000, 7, 1400, 1000u << 7, 7}, {0, 1000, -1, 536, 1000, -1},      {1350, 5, 0, 1350, 5, 7},
+        {1460, 1000, 7, 1400, 1000u << 7, 7},     {0, 1000, -1, 536, 1000, -1},   {1350, 5, 0, 1350, 5, 7},
         {9000, 65535, 15, 1400, 65535u << 14, 7}, {536, 1, 14, 536, 1u << 14, 7}, {100, 0, 3, 100, 0, 7},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         memset(&t, 0, sizeof t);
-        struct tcp_segment syn = {.seq = 5, .flags = TCP_SYN, .mss = rows[i].mss, .wscale = rows[i].wscale,
+        struct tcp_segment syn = {.seq = 5,
+                                  .flags = TCP_SYN,
+                                  .mss = rows[i].mss,
+                                  .wscale = rows[i].wscale,
                                   .window = rows[i].window};
         tcp_accept(&t.c, &story_ops, 0, 9, 1400, &syn);
         cr_assert_eq(t.log[0].seg.wscale, rows[i].reply_scale);
         cr_assert_eq(t.c.snd_wnd, rows[i].window, "a SYN's window is not scaled");
-        tcp_input(&t.c, 0, &(struct tcp_segment){.seq = 6, .ack = 10, .flags = TCP_ACK, .window = rows[i].window,
-                                                  .wscale = -1});
+        tcp_input(&t.c, 0,
+                  &(struct tcp_segment){
+                      .seq = 6, .ack = 10, .flags = TCP_ACK, .window = rows[i].window, .wscale = -1});
         cr_assert_eq(t.c.mss, rows[i].want_mss);
         cr_assert_eq(t.c.snd_wnd, rows[i].want_wnd);
         cr_assert_eq(tcp_receive_window(&t.c), rows[i].wscale < 0 ? 65535u : 65535u << 7);
@@ -414,7 +429,7 @@ Test(tcp, more_holes_than_are_kept)
     tcp_free(&t.c);
 }
 
-/* -- two ends over a bad wire ------------------------------------------------------------------------------------------ */
+/* -- two ends over a bad wire ---------------------------------------------------------------------------- */
 
 struct end {
     struct tcp c; /* first: an end is found by its connection */
@@ -449,7 +464,8 @@ static void wire_send(struct tcp *c, const struct tcp_segment *s)
     w.segments++;
     w.hash = hash_mix(w.hash ^ s->seq ^ (uint64_t)s->ack << 32 ^ s->len ^ (uint64_t)w.now << 8 ^ s->flags);
     for (unsigned copies = 1 + (rng_unit(&w.rng) < w.dup); copies; copies--) {
-        int64_t delay = 10 * TCP_MS + (rng_unit(&w.rng) < w.reorder ? (int64_t)rng_below(&w.rng, 30 * TCP_MS) : 0);
+        int64_t delay =
+            10 * TCP_MS + (rng_unit(&w.rng) < w.reorder ? (int64_t)rng_below(&w.rng, 30 * TCP_MS) : 0);
         if (rng_unit(&w.rng) < w.loss)
             continue;
         struct tcp_segment *copy = malloc(sizeof *copy);
@@ -504,14 +520,16 @@ static void wire_deliver(struct event *ev)
     free(s);
 }
 
-static void wire_run(uint64_t seed, uint64_t request, uint64_t answer, double loss, double dup, double reorder)
+static void wire_run(uint64_t seed, uint64_t request, uint64_t answer, double loss, double dup,
+                     double reorder)
 {
     memset(&w, 0, sizeof w);
     rng_seed(&w.rng, seed, "wire");
     w.loss = loss, w.dup = dup, w.reorder = reorder;
     w.q = evq_new();
     w.iss[0] = (uint32_t)rng_u64(&w.rng);
-    w.iss[1] = rng_below(&w.rng, 2) ? (uint32_t)rng_u64(&w.rng) : UINT32_MAX - (uint32_t)rng_below(&w.rng, answer + 2);
+    w.iss[1] = rng_below(&w.rng, 2) ? (uint32_t)rng_u64(&w.rng)
+                                    : UINT32_MAX - (uint32_t)rng_below(&w.rng, answer + 2);
     w.end[1].id = 1;
     w.end[0].goal = w.end[1].answer = answer;
     w.end[1].goal = w.end[0].answer = request;
@@ -562,8 +580,8 @@ Test(tcp, property_loss)
     unsigned done = 0, late = 0;
     for (int i = 0; i < 300; i++) {
         uint64_t seed = rng_u64(&r);
-        wire_run(seed, 1 + rng_below(&r, 5000), 1 + rng_below(&r, 100000), rng_unit(&r) * 0.2, rng_unit(&r) * 0.1,
-                 rng_unit(&r) * 0.2);
+        wire_run(seed, 1 + rng_below(&r, 5000), 1 + rng_below(&r, 100000), rng_unit(&r) * 0.2,
+                 rng_unit(&r) * 0.1, rng_unit(&r) * 0.2);
         if (w.end[0].last == TCP_DONE) {
             assert_transferred(seed);
             done++;
