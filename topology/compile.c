@@ -591,6 +591,8 @@ static void ports_onprem(struct work *w, const struct onprem *o)
     r->prefix = o->addressPrefixes.at;
     r->n = o->addressPrefixes.n;
     r->pool = o->natIPs.n ? pool_add(w, number2(w->r->pool, "onprem", o->name), o->natIPs.at, o->natIPs.n, realm) : NONE32;
+    if (r->pool != NONE32) /* a site's own translator is no NAT gateway: it carries all that hosts send */
+        w->img->pool[r->pool].carries_icmp = w->img->pool[r->pool].carries_fragments = true;
     const uint32_t table = r->table = onprem_table(w, o);
     for (size_t i = 0; i < o->hosts.n; i++) {
         const struct onprem_host *h = &o->hosts.at[i];
