@@ -255,7 +255,7 @@ static bool may_begin(const struct packet *p, const struct packet_info *in, bool
 {
     if (error || p->meta.reply)
         return false;
-    return in->proto != IPPROTO_NR_TCP || in->frag_offset || (in->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+    return in->proto != IPPROTO_NR_TCP || (in->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
 /* The state of the packet, found or made, in *out where the appliance keeps any; forth: the packet is on the

@@ -124,6 +124,30 @@ Test(forward, appliance_learns_of_an_old_connection)
     cr_assert_eq(n->last_drop, REASON_ASYMMETRIC_RETURN);
 }
 
+/* Neither do pieces of its segments (a piece but the first has no flags); a datagram's pieces may come in any
+ * order. */
+Test(forward, pieces_without_state)
+{
+    unsigned v = add_appliance(false, true);
+    struct ip_fields ip = {.src = n->config[A].addr, .dst = n->config[B].addr, .ttl = 64};
+    struct tcp_fields t = {.sport = 5000, .dport = 9, .flags = TCP_ACK, .wscale = -1};
+    uint8_t pay[2000] = {0};
+    struct packet *whole[] = {packet_build_tcp(n->pool, &ETH, &ip, &t, pay, sizeof pay),
+                              packet_build_udp(n->pool, &ETH, &ip, 5000, 9, pay, sizeof pay)};
+    n->blackhole = true;
+    for (int i = 0; i < 2; i++) {
+        struct packet *list;
+        whole[i]->meta.origin = A;
+        cr_assert_eq(packet_fragment(n->pool, whole[i], 1500, &list), 2);
+        unsigned drops = n->drops;
+        lan_deliver(n, v, list->next);
+        lan_deliver(n, v, list);
+        cr_assert_eq(n->drops - drops, i == 0 ? 2 : 0);
+        packet_put(n->pool, whole[i]);
+    }
+    cr_assert_eq(n->last_drop, REASON_ASYMMETRIC_RETURN);
+}
+
 Test(forward, translated_ports)
 {
     for (int i = 0; i < 2; i++) {
