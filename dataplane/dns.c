@@ -13,7 +13,7 @@
  *
  * Negative answers carry the SOA of the zone that was asked last, for which the parent of the last name
  * stands: we are not told zone cuts here. A resolver takes its TTL, and caches that long (300 s: scenario
- * contract, section 1).
+ * contract, section 1); one that answers from its cache says how much of that is left.
  *
  * The transport is UDP without EDNS; a caller that wants RFC 1035's 512 octets gives that as cap. */
 #include "dataplane/dns.h"
@@ -186,9 +186,9 @@ static const char *parent(const char *name)
     return *name ? name + 1 : name;
 }
 
-static int put_soa(struct encoder *e, const char *zone)
+static int put_soa(struct encoder *e, const char *zone, uint32_t ttl)
 {
-    int rc = put_rr_head(e, zone, DNS_TYPE_SOA, SOA_TTL);
+    int rc = put_rr_head(e, zone, DNS_TYPE_SOA, ttl);
     size_t length = e->w.at;
     writer_u16(&e->w, 0);
     if (!rc)
@@ -240,7 +240,7 @@ int dns_encode(const struct dns_msg *m, uint8_t *buf, size_t cap)
     for (unsigned i = 0; !rc && i < m->n; i++)
         rc = put_rr(&e, &m->rr[i]);
     if (!rc && zone)
-        rc = put_soa(&e, zone);
+        rc = put_soa(&e, zone, m->negative_ttl ? m->negative_ttl : SOA_TTL);
     if (rc)
         return rc;
     return e.w.bad ? -EMSGSIZE : (int)e.w.at;
@@ -366,8 +366,7 @@ int dns_decode(const uint8_t *buf, size_t len, struct dns_msg *out)
     out->id = reader_u16(&r);
     uint16_t flags = reader_u16(&r);
     unsigned questions = reader_u16(&r), answers = reader_u16(&r);
-    unsigned rest = reader_u16(&r);
-    rest += reader_u16(&r);
+    unsigned authority = answers + reader_u16(&r), all = authority + reader_u16(&r);
     if (r.bad)
         return -EBADMSG;
     if (flags & FLAG_OPCODE)
@@ -377,13 +376,16 @@ int dns_decode(const uint8_t *buf, size_t len, struct dns_msg *out)
     out->recursion_desired = flags & FLAG_RD;
     out->recursion_available = flags & FLAG_RA;
     out->rcode = flags & FLAG_RCODE;
+    out->negative_ttl = 0;
     out->n = 0;
     int rc = get_question(&r, questions, out);
-    for (unsigned i = 0; rc >= 0 && i < answers + rest; i++) {
+    for (unsigned i = 0; rc >= 0 && i < all; i++) {
         bool keep = i < answers && out->n < DNS_MAX_RR;
         rc = get_rr(&r, keep ? &out->rr[out->n] : &other);
         if (keep && rc > 0)
             out->n++;
+        if (rc == 0 && i >= answers && i < authority && other.type == DNS_TYPE_SOA)
+            out->negative_ttl = other.ttl;
     }
     return rc < 0 ? rc : 0;
 }

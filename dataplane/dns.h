@@ -29,6 +29,7 @@ struct dns_msg {
     uint8_t rcode;
     char qname[DNS_NAME_MAX];
     uint16_t qtype;
+    uint32_t negative_ttl; /* s that a negative answer may be kept: its SOA's (RFC 2308); encoding: 0 means 300 */
     uint16_t n;
     struct dns_answer_rr rr[DNS_MAX_RR]; /* answer section; records of other types are skipped on decoding */
 };

@@ -47,8 +47,27 @@ static void free_ranges(const struct port_range *r, size_t n)
     mem_free(p, n * sizeof *p);
 }
 
+static int copy_forwards(const struct dns_forward **at, size_t n)
+{
+    struct dns_forward *copy = NULL;
+    if (n && !(copy = mem_array(n, sizeof *copy)))
+        return -ENOMEM;
+    if (n)
+        memcpy(copy, *at, n * sizeof *copy);
+    *at = copy;
+    return 0;
+}
+
+static void free_forwards(const struct dns_forward *f, size_t n)
+{
+    struct dns_forward *p;
+    memcpy(&p, &f, sizeof p);
+    mem_free(p, n * sizeof *p);
+}
+
 static void config_free(struct host_config *c)
 {
+    free_forwards(c->forwards, c->n_forwards);
     free_ranges(c->listens, c->n_listens);
     free_ranges(c->appliance.drops, c->appliance.n_drops);
 }
@@ -61,6 +80,11 @@ static int config_copy(struct host_config *out, const struct host_config *c)
         return -ENOMEM;
     if (copy_ranges(&copy.appliance.drops, c->appliance.n_drops)) {
         free_ranges(copy.listens, copy.n_listens);
+        return -ENOMEM;
+    }
+    if (copy_forwards(&copy.forwards, c->n_forwards)) {
+        free_ranges(copy.listens, copy.n_listens);
+        free_ranges(copy.appliance.drops, copy.appliance.n_drops);
         return -ENOMEM;
     }
     *out = copy;
@@ -77,6 +101,7 @@ struct host *host_new(const struct host_env *env, const struct host_config *c)
         return NULL;
     }
     h->env = env;
+    h->loop_tail = &h->loop;
     h->free_slot = UINT32_MAX;
     h->next_port = PORT_FIRST;
     h->next_low = PORT_LOWEST;
@@ -101,9 +126,14 @@ void host_free(struct host *h)
     host_tcp_free(h);
     while (h->run_first)
         host_run_free(h->run_first);
+    for (struct packet *p = h->loop, *next; p; p = next) {
+        next = p->next;
+        packet_put(h->env->pool, p);
+    }
     host_arp_free(h);
     host_reassembly_free(h);
     host_forward_free(h);
+    host_dns_free(h);
     tab_free(&h->conns);
     tab_free(&h->flows);
     tab_free(&h->runs);
@@ -187,6 +217,7 @@ void host_timer(struct host *h, uint64_t cookie)
     } else if (k->due != HOST_NEVER) {
         hook_set(h, k, k->due);
     }
+    host_loop(h);
     host_tcp_reap(h);
 }
 
@@ -216,7 +247,7 @@ static bool conn_used(const struct host *h, const struct tuple *t)
 
 bool host_port_used(const struct host *h, const struct tuple *t)
 {
-    return host_run_find(h, t) || conn_used(h, t);
+    return host_run_find(h, t) || conn_used(h, t) || host_dns_port_used(h, t);
 }
 
 /* Look for a free port among the n from *next on, a cycle over [first, 65535]. */
@@ -310,5 +341,6 @@ void host_input(struct host *h, struct packet *p)
             host_arp_input(h, p);
         packet_put(h->env->pool, p);
     }
+    host_loop(h);
     host_tcp_reap(h);
 }

@@ -18,7 +18,9 @@ struct flow_spec {
     const char *name;    /* resolve this first; NULL: addr is given */
     ip4 addr;
     ip4 resolver;        /* DNS server asked */
-    uint8_t proto;       /* IPPROTO_NR_TCP, UDP, ICMP */
+    const ip4 *resolver_next; /* asked when it is silent or fails, in turn; borrowed */
+    size_t n_resolver_next;
+    uint8_t proto;       /* IPPROTO_NR_TCP, UDP, ICMP; 0: the name is resolved, and nothing sent */
     uint16_t sport, dport; /* sport 0: ephemeral, from the host's own counter */
     uint64_t request_bytes, response_bytes;
     bool dont_fragment;
@@ -39,6 +41,11 @@ struct port_range { /* listens, drops */
     uint16_t first, last;
 };
 
+struct dns_forward { /* questions for names in zone are passed on to server */
+    const char *zone; /* without final dot; "": every name. Borrowed, outlives the host */
+    ip4 server;
+};
+
 struct host_env { /* injected by the engine; ctx is handed back */
     void *ctx;
     struct packet_pool *pool;
@@ -57,7 +64,9 @@ struct host_env { /* injected by the engine; ctx is handed back */
      * is there; => REASON_NONE to serve it, else a short refusal is sent (the caller keeps the reason). */
     void (*arrived)(void *ctx, uint32_t port, const struct packet *p);
     enum reason (*admit)(void *ctx, uint32_t port, const struct packet *first);
-    /* DNS servers: fill answer (question and id are set). => false: no answer at all. */
+    /* DNS servers: fill answer (question and id are set). => false: no answer at all. Of a server that forwards: answer
+     * one step of the question out of the zones that it holds, an alias or the end; query is NULL; => false: none of its
+     * names, ask on. */
     bool (*dns)(void *ctx, uint32_t port, const struct packet *query, struct dns_msg *answer);
 };
 
@@ -77,6 +86,8 @@ struct host_config {
     bool answers_ping;
     bool silent;             /* closed ports get no answer (platform services without a listener still send RST: false) */
     bool dns_server;         /* UDP 53 goes to env->dns */
+    const struct dns_forward *forwards; /* copied; with dns_server: what env->dns does not know is asked of others, by the */
+    size_t n_forwards;                  /* longest zone, and their answers are kept while they live (host_dns.c) */
     struct {
         bool present, forwards, snat, stateful;
         const struct port_range *drops; /* copied */

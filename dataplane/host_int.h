@@ -6,6 +6,7 @@
  *   host_tcp.c      TCP connections
  *   host_app.c      the applications on both their ends
  *   host_udp.c      UDP and ICMP as a server; DNS server
+ *   host_dns.c      a DNS server that forwards and caches
  *   host_forward.c  a network virtual appliance: state, source translation
  *   host_payload.c  what application data look like
  *   host_tab.c      hash tables
@@ -97,6 +98,7 @@ struct run {
     uint16_t dns_id;
     uint16_t sequence; /* echo, UDP messages */
     unsigned tries;
+    unsigned server;   /* DNS server asked last: 0 resolver, then resolver_next */
     struct conn *conn;
     uint64_t expect, got; /* answer bytes */
     bool awaiting;        /* an answer, in RUN_KEEP */
@@ -125,7 +127,20 @@ struct reassembly {
     struct packet *frags; /* sorted by offset */
 };
 
-struct nat; /* host_forward.c */
+struct nat; /* Answer the datagram that in describes; meta is that of the answer. */
+void host_udp_answer(struct host *h, const struct tuple *t, const struct packet_meta *meta, const void *data, size_t n);
+
+/* host_dns.c */
+/* Answer a question, now or when others have: t is the client's conversation (local: the address it asked), meta that of
+ * the answer. */
+void host_dns_ask(struct host *h, const struct tuple *t, const struct packet_meta *meta, const struct dns_msg *query);
+/* A datagram, or (p NULL) an ICMP error, for a question that was passed on. => false: there is none like that. */
+bool host_dns_input(struct host *h, const struct tuple *t, const struct packet *p, const struct packet_info *in);
+bool host_dns_port_used(const struct host *h, const struct tuple *t);
+void host_dns_free(struct host *h);
+
+/* host_forward.c */
+struct dns_service; /* host_dns.c */
 
 struct hook_slot {
     struct hook *hook; /* NULL: free */
@@ -149,6 +164,8 @@ struct host {
     struct reassembly *reasm;
     unsigned n_reasm;
     struct nat *nat; /* appliance state, made on demand */
+    struct dns_service *dns;          /* cache and open questions, made on demand */
+    struct packet *loop, **loop_tail; /* DNS to itself, delivered when the current call ends; linked by next */
 };
 
 /* host.c */
@@ -177,6 +194,8 @@ struct eth_fields host_eth(const struct host *h);
 void host_send(struct host *h, struct packet *p, const struct packet_meta *m);
 /* Send a packet as it is, cut to the MTU. Takes ownership. */
 void host_send_raw(struct host *h, struct packet *p);
+/* Deliver what the host has sent to itself. */
+void host_loop(struct host *h);
 void host_arp_input(struct host *h, const struct packet *p);
 void host_arp_free(struct host *h);
 /* Take a fragment. => the whole datagram once it is complete (owned by the caller), else NULL. Takes

@@ -7,9 +7,10 @@
  *      +--no address, no server--> over
  *
  * The stub resolver asks once more after 5 s, with the same port and identification, as glibc's does, and
- * keeps nothing. UDP and echo send once and wait 5 s. An answer by UDP of more than one datagram (65507
- * bytes) is complete when all its bytes are there; a refusal is shorter, and complete with its first
- * datagram. */
+ * keeps nothing. Of several servers it asks one after the other, each 5 s, in two rounds; one that fails at
+ * once gives way at once, and the last of them ends it. UDP and echo send once and wait 5 s. An answer by UDP
+ * of more than one datagram (65507 bytes) is complete when all its bytes are there; a refusal is shorter, and
+ * complete with its first datagram. */
 #include "dataplane/host_int.h"
 
 #include "dataplane/mem.h"
@@ -91,6 +92,11 @@ static struct packet *udp(struct run *r, const void *data, size_t n)
 
 /* -- resolution ------------------------------------------------------------------------------------------ */
 
+static unsigned servers(const struct run *r)
+{
+    return 1 + (unsigned)r->spec.n_resolver_next;
+}
+
 static void dns_ask(struct run *r)
 {
     uint8_t buf[512];
@@ -104,16 +110,36 @@ static void dns_ask(struct run *r)
     host_send(r->host, udp(r, buf, n), &r->meta);
 }
 
+/* Ask the server whose turn it is: the one asked before by the same port. */
+static void dns_try(struct run *r)
+{
+    unsigned server = r->tries % servers(r);
+    ip4 addr = server ? r->spec.resolver_next[server - 1] : r->spec.resolver;
+    if (r->bound && server != r->server)
+        unbind(r);
+    r->server = server;
+    if (!addr || (!r->bound && bind_port(r, IPPROTO_NR_UDP, addr, DNS_PORT, 0)))
+        host_run_end(r, FLOW_DNS_TIMEOUT);
+    else
+        dns_ask(r);
+}
+
 static void resolve(struct run *r)
 {
     struct host *h = r->host;
     r->phase = RUN_RESOLVE;
     r->meta.dns = true;
     r->dns_id = (uint16_t)hash_mix((uint64_t)h->c.port << 32 | ++h->counter);
-    if (!r->spec.resolver || bind_port(r, IPPROTO_NR_UDP, r->spec.resolver, DNS_PORT, 0))
-        host_run_end(r, FLOW_DNS_TIMEOUT);
+    dns_try(r);
+}
+
+/* The server asked says that it cannot answer. */
+static void dns_failed(struct run *r)
+{
+    if (r->tries % servers(r))
+        dns_try(r);
     else
-        dns_ask(r);
+        host_run_end(r, FLOW_DNS_TIMEOUT);
 }
 
 /* -- UDP and echo ---------------------------------------------------------------------------------------- */
@@ -173,6 +199,10 @@ static void datagram_start(struct run *r)
 static void start_transport(struct run *r)
 {
     r->meta.dns = false;
+    if (!r->spec.proto) {
+        host_run_end(r, FLOW_OK);
+        return;
+    }
     if (r->spec.proto != IPPROTO_NR_TCP) {
         datagram_start(r);
         return;
@@ -221,8 +251,8 @@ static void fire(struct host *h, struct hook *k)
 {
     struct run *r = (struct run *)(void *)((uint8_t *)k - offsetof(struct run, hook));
     (void)h;
-    if (r->phase == RUN_RESOLVE && r->tries < DNS_TRIES)
-        dns_ask(r);
+    if (r->phase == RUN_RESOLVE && r->tries < DNS_TRIES * servers(r))
+        dns_try(r);
     else if (r->phase == RUN_RESOLVE)
         host_run_end(r, FLOW_DNS_TIMEOUT);
     else if (r->spec.proto == IPPROTO_NR_TCP)
@@ -238,14 +268,16 @@ static void resolved(struct run *r, const struct dns_msg *m)
     struct host *h = r->host;
     unsigned i = 0;
     hook_set(h, &r->hook, HOST_NEVER);
-    unbind(r);
     h->env->resolved(h->env->ctx, r->spec.id, m);
     while (i < m->n && m->rr[i].type != DNS_TYPE_A)
         i++;
+    if (m->rcode != DNS_RCODE_NOERROR && m->rcode != DNS_RCODE_NXDOMAIN) {
+        dns_failed(r);
+        return;
+    }
+    unbind(r);
     if (m->rcode == DNS_RCODE_NXDOMAIN) {
         host_run_end(r, FLOW_NXDOMAIN);
-    } else if (m->rcode != DNS_RCODE_NOERROR) {
-        host_run_end(r, FLOW_DNS_TIMEOUT);
     } else if (i == m->n) {
         host_run_end(r, FLOW_NODATA);
     } else {
@@ -283,7 +315,10 @@ void host_run_input_echo(struct run *r)
 
 void host_run_unreachable(struct run *r)
 {
-    host_run_end(r, r->phase == RUN_RESOLVE ? FLOW_DNS_TIMEOUT : FLOW_REFUSED);
+    if (r->phase == RUN_RESOLVE)
+        dns_failed(r);
+    else
+        host_run_end(r, FLOW_REFUSED);
 }
 
 /* -- beginning ------------------------------------------------------------------------------------------- */
@@ -321,5 +356,6 @@ void host_start(struct host *h, uint32_t flow)
         resolve(r);
     else
         start_transport(r);
+    host_loop(h);
     host_tcp_reap(h);
 }

@@ -2,7 +2,8 @@
  *
  * UDP servers keep nothing: a datagram is a request, or (by its size) a message of a flow that is kept open.
  * DNS has two sides: questions of stub resolvers (meta.dns) and everything sent to a DNS server go to
- * env->dns; another listener on port 53 serves a scenario's flow, with an answer that is DNS all the same. */
+ * env->dns, or to host_dns.c where the server forwards; another listener on port 53 serves a scenario's flow,
+ * with an answer that is DNS all the same. */
 #include "dataplane/host_int.h"
 
 #include "dataplane/wire.h"
@@ -11,14 +12,25 @@
 
 enum { DNS_PORT = 53, DNS_CAP = 4096, QUOTE_MAX = 576 - 28 };
 
+void host_udp_answer(struct host *h, const struct tuple *t, const struct packet_meta *meta, const void *data, size_t n)
+{
+    struct eth_fields eth = host_eth(h);
+    struct ip_fields ip = host_ip(h, t->local, t->remote, false);
+    host_send(h, packet_build_udp(h->env->pool, &eth, &ip, t->lport, t->rport, data, n), meta);
+}
+
+static struct tuple tuple_of(const struct packet_info *in)
+{
+    return (struct tuple){in->dst, in->src, in->dport, in->sport, IPPROTO_NR_UDP};
+}
+
 /* Answer the datagram that in describes. */
 static void answer(struct host *h, const struct packet *p, const struct packet_info *in, const void *data,
                    size_t n)
 {
-    struct eth_fields eth = host_eth(h);
-    struct ip_fields ip = host_ip(h, in->dst, in->src, false);
+    struct tuple t = tuple_of(in);
     struct packet_meta meta = host_answer_meta(h, &p->meta);
-    host_send(h, packet_build_udp(h->env->pool, &eth, &ip, in->dport, in->sport, data, n), &meta);
+    host_udp_answer(h, &t, &meta, data, n);
 }
 
 /* RFC 1122 section 3.2.2.1, as much of the datagram as RFC 1812 section 4.3.2.3 says. */
@@ -55,6 +67,12 @@ static void dns_serve(struct host *h, const struct packet *p, const struct packe
         return;
     if (!p->meta.dns && !admitted(h, p, &refused))
         return;
+    if (h->c.dns_server && h->c.n_forwards && !refused) {
+        struct tuple t = tuple_of(in);
+        struct packet_meta meta = host_answer_meta(h, &p->meta);
+        host_dns_ask(h, &t, &meta, &query);
+        return;
+    }
     reply = query;
     reply.response = reply.recursion_available = true;
     reply.rcode = DNS_RCODE_NOERROR;
@@ -115,12 +133,14 @@ static void udp_serve(struct host *h, const struct packet *p, const struct packe
 
 void host_udp_input(struct host *h, const struct packet *p, const struct packet_info *in)
 {
-    struct tuple t = {in->dst, in->src, in->dport, in->sport, IPPROTO_NR_UDP};
+    struct tuple t = tuple_of(in);
     struct run *r = host_run_find(h, &t);
     if (r) {
         host_run_input_udp(r, p, in);
         return;
     }
+    if (host_dns_input(h, &t, p, in))
+        return;
     /* an answer is never served, or two listeners would answer each other for ever */
     if (p->meta.reply || !host_listens(h, IPPROTO_NR_UDP, in->dport)) {
         if (!h->c.silent)
@@ -167,5 +187,7 @@ void host_icmp_input(struct host *h, const struct packet *p, const struct packet
         r = host_run_find(h, &t);
         if (r)
             host_run_unreachable(r);
+        else
+            host_dns_input(h, &t, NULL, NULL);
     }
 }

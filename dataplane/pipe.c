@@ -304,6 +304,7 @@ static uint8_t public_link(const struct ctx *c, uint32_t next)
     enum port_kind a = c->at->kind, b = c->img->port[next].kind;
     return a == PORT_INTERNET_HOST || b == PORT_INTERNET_HOST || a == PORT_ONPREM_HOST || b == PORT_ONPREM_HOST
                    || a == PORT_GATEWAY || b == PORT_GATEWAY /* by way of a site */
+                   || b == PORT_RESOLVER || (a == PORT_RESOLVER && b == PORT_NIC)
                ? c->img->link_internet
                : c->img->link_backbone;
 }

@@ -385,7 +385,7 @@ static enum reason env_admit(void *ctx, uint32_t port, const struct packet *firs
 static bool env_dns(void *ctx, uint32_t port, const struct packet *query, struct dns_msg *answer)
 {
     struct sim *s = ctx;
-    return s->ops.dns && s->ops.dns(s->ops.ctx, port, query->meta.last_hop, answer);
+    return s->ops.dns && s->ops.dns(s->ops.ctx, port, query ? query->meta.last_hop : PORT_NONE, answer);
 }
 
 static enum reason outcome_reason(const struct flow_result *f, enum flow_outcome what)

@@ -56,7 +56,8 @@ struct sim_ops { /* injected; every member may be NULL */
     void (*tap)(void *ctx, uint32_t port, int64_t at, const struct packet *p, const struct trace *t);
     /* The whole request reached a service: may it be served? */
     enum reason (*admit)(void *ctx, uint32_t port, const struct packet *first, const struct flow_result *flow);
-    /* A DNS server is asked: fill answer. client is the port that asks (after NAT, the one that sent it last). */
+    /* A DNS server is asked: fill answer (host.h says more). client is the port that asks (after NAT, the one that sent it
+     * last); PORT_NONE: the server itself, for the next step of a question. */
     bool (*dns)(void *ctx, uint32_t port, uint32_t client, struct dns_msg *answer);
     void (*flow_done)(void *ctx, uint32_t flow);
     /* A packet as hosts of the provider carry it, encapsulated. Costs a copy of each packet where it is set. */

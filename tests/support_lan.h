@@ -42,6 +42,7 @@ struct lan {
     enum reason admit;                              /* what servers are told */
     bool dns_silent;
     struct dns_msg dns; /* what DNS servers answer: rcode and records */
+    bool (*dns_fn)(struct lan *n, unsigned port, bool asked, struct dns_msg *answer); /* instead; asked: by a packet */
     unsigned drops;
     enum reason last_drop;
     FILE *tap;

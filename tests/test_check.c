@@ -707,18 +707,13 @@ Test(check, unsupported)
                                                                      "frontendIPConfigurations: [{name: fe, "
                                                                      "subnet: v/s}]}\n  - {name: l2}\n",
         "6:5", "loadBalancers");
-    unsupported("virtualNetworks:\n  - {name: v, addressPrefixes: [10.0.0.0/16], dnsServers: "
-                "[168.63.129.16], subnets: []}\n",
-                "", __LINE__);
-    REFUSED("virtualNetworks:\n  - {name: v, addressPrefixes: [10.0.0.0/16], dnsServers: [168.63.129.16, "
-            "10.0.0.4]}\n",
-            "3:75", "dnsServers of a virtual network other than 168.63.129.16");
     REFUSED(NICS("  - {name: a, subnet: v/s, proxyProtocol: true}\n"), "6:43", "proxyProtocol");
-    REFUSED(NICS("  - {name: a, subnet: v/s}\n") "dnsServers: [{name: dc, networkInterface: a}]\n", "7:14",
-            "dnsServers (DNS servers in virtual machines)");
-    REFUSED("onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], dnsForwarders: [{zone: a.b, "
-            "server: 10.0.0.4}]}]\n",
-            "2:84", "dnsForwarders");
+    unsupported("virtualNetworks:\n  - {name: v, addressPrefixes: [10.0.0.0/16], dnsServers: [10.0.0.4], subnets: "
+                "[{name: s, addressPrefix: 10.0.0.0/24}]}\nnetworkInterfaces: [{name: a, subnet: v/s}]\n"
+                "dnsServers: [{name: dc, networkInterface: a}]\n"
+                "onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], dnsForwarders: [{zone: a.b, "
+                "server: 10.0.0.4}]}]\n",
+                "", __LINE__);
     REFUSED(PAIR("10.0.0.0/16", "10.1.0.0/16", "{remoteVirtualNetwork: b, localSubnetNames: [s]}", ""),
             "4:75", "subnet peering (localSubnetNames, remoteSubnetNames)");
 }

@@ -29,29 +29,6 @@ static void private_link_services(struct uses *u)
         use(u, u->m->privateLinkServices.at[0].at);
 }
 
-static void dns_servers(struct uses *u)
-{
-    if (u->m->dnsServers.n)
-        use(u, u->m->dnsServers.at[0].at);
-}
-
-static void vnet_dns(struct uses *u)
-{
-    for (size_t i = 0; i < u->m->virtualNetworks.n; i++) {
-        const struct vnet *v = &u->m->virtualNetworks.at[i];
-        for (size_t k = 0; k < v->dnsServers.n; k++)
-            if (v->dnsServers.at[k] != IP4_PLATFORM)
-                use(u, check_item(v->node, "dnsServers", k, v->at));
-    }
-}
-
-static void forwarders(struct uses *u)
-{
-    for (size_t i = 0; i < u->m->onPremisesNetworks.n; i++)
-        if (u->m->onPremisesNetworks.at[i].dnsForwarders.n)
-            use(u, u->m->onPremisesNetworks.at[i].dnsForwarders.at[0].at);
-}
-
 static void subnet_peering(struct uses *u)
 {
     for (size_t i = 0; i < u->m->virtualNetworks.n; i++)
@@ -78,9 +55,6 @@ static const struct {
 } unsupported[] = {
     {"loadBalancers", load_balancers},
     {"privateLinkServices", private_link_services},
-    {"dnsServers (DNS servers in virtual machines)", dns_servers},
-    {"dnsServers of a virtual network other than 168.63.129.16", vnet_dns},
-    {"dnsForwarders", forwarders},
     {"subnet peering (localSubnetNames, remoteSubnetNames)", subnet_peering},
     {"proxyProtocol", proxy_protocol},
 };

@@ -17,6 +17,7 @@
 
 #include "dataplane/rng.h"
 #include "topology/address.h"
+#include "topology/resolver.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -447,9 +448,8 @@ static void port_ranges(struct work *w, const port_list *l, const struct port_ra
 }
 
 /* A port of the image, all defaults; its host is added by the caller. */
-static struct image_port *port_init(struct work *w, struct thing t, enum port_kind kind, uint32_t realm, ip4 addr)
+static struct image_port *port_at(struct work *w, uint32_t n, enum port_kind kind, uint32_t realm, ip4 addr)
 {
-    const uint32_t n = port_of(w->r, t);
     struct image_port *p = &w->img->port[n];
     *p = (struct image_port){.kind = kind,
                              .up = true,
@@ -460,10 +460,16 @@ static struct image_port *port_init(struct work *w, struct thing t, enum port_ki
                              .identity = IDENTITY_NONE,
                              .pool = NONE32,
                              .service = PORT_NONE};
-    w->c->thing[n] = t;
     p->host = machine(w, n, addr);
     map_address(w, realm, addr, n);
     return p;
+}
+
+static struct image_port *port_init(struct work *w, struct thing t, enum port_kind kind, uint32_t realm, ip4 addr)
+{
+    const uint32_t n = port_of(w->r, t);
+    w->c->thing[n] = t;
+    return port_at(w, n, kind, realm, addr);
 }
 
 /* What the provider's network knows of a machine in a subnet (NULL: of a service in a region). */
@@ -537,6 +543,8 @@ static void port_nic(struct work *w, const struct nic *nic)
     h->appliance.snat = nic->appliance.snat;
     h->appliance.stateful = nic->appliance.stateful;
     port_ranges(w, &nic->appliance.drops, &h->appliance.drops, &h->appliance.n_drops, NULL);
+    h->n_forwards = resolver_forwards_nic(w->img->arena, w->m, nic, &h->forwards);
+    h->dns_server = h->n_forwards != 0;
 }
 
 static void port_service(struct work *w, const struct service *s)
@@ -583,6 +591,30 @@ static void port_gateway(struct work *w, const struct gateway *g)
     }
 }
 
+static void serve_onprem(struct work *w, const struct onprem *o, struct host_config *h)
+{
+    h->dns_server = true;
+    h->n_forwards = resolver_forwards_onprem(w->img->arena, o, &h->forwards);
+}
+
+/* The network's own resolver, where no host of the file is it. */
+static uint32_t onprem_resolver(struct work *w, const struct onprem *o)
+{
+    return number2(w->r->port, "resolver", arena_printf(w->c->arena, "%s/resolver", o->name));
+}
+
+static void port_onprem_resolver(struct work *w, const struct onprem *o, uint32_t realm, uint32_t table)
+{
+    const struct onprem_host *host;
+    const ip4 addr = resolver_onprem(w->m, o, &host);
+    if (host || !addr)
+        return;
+    struct image_port *p = port_at(w, onprem_resolver(w, o), PORT_ONPREM_HOST, realm, addr);
+    p->table = table;
+    p->has_host = true;
+    serve_onprem(w, o, &p->host);
+}
+
 static void ports_onprem(struct work *w, const struct onprem *o)
 {
     const uint32_t realm = onprem_realm(w, o);
@@ -600,7 +632,10 @@ static void ports_onprem(struct work *w, const struct onprem *o)
         p->table = table;
         p->has_host = true;
         port_ranges(w, &h->listens, &p->host.listens, &p->host.n_listens, &p->host.answers_ping);
+        if (resolver_onprem_host(h))
+            serve_onprem(w, o, &p->host);
     }
+    port_onprem_resolver(w, o, realm, table);
 }
 
 static void port_internet(struct work *w, const struct internet_host *h)
@@ -608,6 +643,15 @@ static void port_internet(struct work *w, const struct internet_host *h)
     struct image_port *p = port_init(w, THING(INTERNET_HOST, h), PORT_INTERNET_HOST, REALM_PUBLIC, h->ipAddress);
     p->has_host = true;
     port_ranges(w, &h->listens, &p->host.listens, &p->host.n_listens, &p->host.answers_ping);
+    p->host.dns_server = resolver_internet_host(w->m, h);
+}
+
+/* A public address that is named as a DNS server and is nobody else's. */
+static void name_public_resolver(void *ctx, ip4 addr)
+{
+    struct work *w = ctx;
+    if (ip4_is_public(addr) && exact_get(w->img->addresses, REALM_PUBLIC, addr) == EXACT_MISS)
+        map_address(w, REALM_PUBLIC, addr, PORT_PUBLIC_RESOLVER_NUMBER);
 }
 
 static void port_resolver(struct work *w, uint32_t port, ip4 addr)
@@ -656,6 +700,11 @@ static void number_all(struct work *w)
     }
     for (size_t i = 0; i < m->internetHosts.n; i++)
         port_of(w->r, THING(INTERNET_HOST, &m->internetHosts.at[i]));
+    for (size_t i = 0; i < m->onPremisesNetworks.n; i++) {
+        const struct onprem_host *host;
+        if (resolver_onprem(m, &m->onPremisesNetworks.at[i], &host) && !host)
+            onprem_resolver(w, &m->onPremisesNetworks.at[i]);
+    }
 }
 
 static uint32_t *none_array(struct work *w, size_t n)
@@ -728,6 +777,8 @@ struct compiled *compile_model(const struct model *m, struct numbering *r, uint3
         ports_onprem(&w, &m->onPremisesNetworks.at[i]);
     for (size_t i = 0; i < m->internetHosts.n; i++)
         port_internet(&w, &m->internetHosts.at[i]);
+    map_address(&w, REALM_PUBLIC, PUBLIC_RESOLVER, PORT_PUBLIC_RESOLVER_NUMBER);
+    resolver_each_named(m, name_public_resolver, &w);
     assert(w.n_acl_notes == w.img->n_acls && w.n_table_notes == w.img->n_tables);
     return c;
 }

@@ -103,6 +103,23 @@ static enum names_status step(struct rr_list *l, const struct model *m, const st
     return public_lookup(l, m, name, type);
 }
 
+bool names_held(struct arena *a, const struct model *m, struct private_zone *const *zone, size_t n, const char *qname,
+                enum record_type qtype, struct dns_result *out)
+{
+    struct rr_list l = {.a = a};
+    const char *name = names_lower(a, qname);
+    const struct private_zone *best = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (zone_has(zone[i]->zoneName, name) && (!best || strlen(zone[i]->zoneName) > strlen(best->zoneName)))
+            best = zone[i];
+    if (!best)
+        return false;
+    *out = (struct dns_result){.status = zone_lookup(&l, m, best, name, qtype)};
+    out->rr = l.at;
+    out->n = l.n;
+    return true;
+}
+
 void names_resolve(struct arena *a, const struct model *m, const struct vnet *vnet, const char *qname,
                    enum record_type qtype, struct dns_result *out)
 {

@@ -25,6 +25,9 @@ bool service_has_endpoint(const struct model *m, const struct service *s, const 
 enum names_status public_lookup(struct rr_list *l, const struct model *m, const char *name,
                                 enum record_type type);
 
+/* => whether a name is the zone's own or below it (a zoneName), without case. */
+bool zone_has(const char *zone, const char *name);
+
 /* => the link of the network to the zone with the longest name that name is in; *zone is that zone. NULL:
  * none. */
 const struct zone_link *zone_for(const struct model *m, const struct vnet *v, const char *name,

@@ -4,16 +4,21 @@
 
 #include "topology/names_int.h"
 
+bool zone_has(const char *zone, const char *name)
+{
+    size_t len = strlen(zone), n = strlen(name);
+    return len <= n && strcasecmp(name + n - len, zone) == 0 && (n == len || name[n - len - 1] == '.');
+}
+
 const struct zone_link *zone_for(const struct model *m, const struct vnet *v, const char *name,
                                  const struct private_zone **zone)
 {
     const struct zone_link *best = NULL;
-    size_t longest = 0, n = strlen(name);
+    size_t longest = 0;
     for (size_t i = 0; i < m->privateDnsZones.n; i++) {
         const struct private_zone *z = &m->privateDnsZones.at[i];
         size_t len = strlen(z->zoneName);
-        if (len <= longest || len > n || strcasecmp(name + n - len, z->zoneName) != 0 ||
-            (n > len && name[n - len - 1] != '.'))
+        if (len <= longest || !zone_has(z->zoneName, name))
             continue;
         for (size_t k = 0; k < z->virtualNetworkLinks.n; k++)
             if (z->virtualNetworkLinks.at[k].virtualNetwork == v) {

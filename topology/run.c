@@ -10,9 +10,11 @@
 
 #include "topology/firewall.h"
 #include "topology/names.h"
+#include "topology/resolver.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct start { /* one repetition */
     struct run *run;
@@ -31,6 +33,9 @@ struct run {
     struct run_options o;
     struct numbering *numbering;
     struct sim *sim;
+    bool question;         /* the flow resolves its name and sends nothing */
+    struct dns_rr *record; /* then: all that servers answered of their own */
+    size_t n_records, cap_records;
     struct compiled **image; /* by epoch */
     size_t n_images, cap_images;
     const struct compiled *now;
@@ -66,56 +71,26 @@ static void on_done(void *ctx, uint32_t flow)
         r->o.progress(r->o.ctx, sim_now(r->sim), r->done, r->n_instances);
 }
 
-static const struct vnet *vnet_of(struct thing t)
+/* Remember where a record comes from, for who explains the answer. */
+static void keep_record(struct run *r, const struct dns_rr *rr)
 {
-    switch (t.kind) {
-    case THING_NIC:
-        return ((const struct nic *)t.p)->subnet->vnet;
-    case THING_ENDPOINT:
-        return ((const struct private_endpoint *)t.p)->subnet->vnet;
-    case THING_GATEWAY:
-        return ((const struct gateway *)t.p)->virtualNetwork;
-    case THING_NONE:
-    case THING_ONPREM_HOST:
-    case THING_INTERNET_HOST:
-    case THING_SERVICE:
-    case THING_LB_FRONTEND:
-        break;
-    }
-    return NULL;
-}
-
-static void dns_copy(char *to, const char *from)
-{
-    size_t n = strnlen(from, DNS_NAME_MAX - 1);
-    memcpy(to, from, n);
-    to[n] = 0;
+    struct dns_rr *k = arena_push(r->arena, &r->record, &r->n_records, &r->cap_records, sizeof *k);
+    *k = *rr;
+    k->name = arena_strdup(r->arena, rr->name);
+    k->target = rr->target ? arena_strdup(r->arena, rr->target) : NULL;
+    k->source = rr->source ? arena_strdup(r->arena, rr->source) : NULL;
 }
 
 static bool on_dns(void *ctx, uint32_t port, uint32_t client, struct dns_msg *m)
 {
     struct run *r = ctx;
-    struct dns_result res;
+    struct dns_result res = {0};
     struct arena *a = arena_new("DNS answer");
-    const struct thing who = client < r->now->image->n_ports ? r->now->thing[client] : (struct thing){0};
-    const struct vnet *v = port == r->now->image->resolver ? vnet_of(who) : NULL;
-    const enum record_type type = m->qtype == DNS_TYPE_A ? RECORD_A : m->qtype == DNS_TYPE_AAAA ? RECORD_AAAA : RECORD_CNAME;
-    names_resolve(a, r->now->model, v, m->qname, type, &res);
-    m->response = m->recursion_available = true;
-    m->rcode = res.status == NAMES_NXDOMAIN ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
-    m->n = 0;
-    for (size_t i = 0; i < res.n && m->n < DNS_MAX_RR; i++) {
-        const struct dns_rr *rr = &res.rr[i];
-        if (rr->type != RECORD_A && rr->type != RECORD_CNAME)
-            continue;
-        struct dns_answer_rr *out = &m->rr[m->n++];
-        *out = (struct dns_answer_rr){.type = rr->type == RECORD_A ? DNS_TYPE_A : DNS_TYPE_CNAME, .ttl = rr->ttl, .addr = rr->addr};
-        dns_copy(out->name, rr->name);
-        if (rr->type == RECORD_CNAME)
-            dns_copy(out->target, rr->target);
-    }
+    const bool known = resolver_answer(a, r->now, port, client, m, &res);
+    for (size_t i = 0; i < res.n && r->question; i++)
+        keep_record(r, &res.rr[i]);
     arena_free(a);
-    return true;
+    return known;
 }
 
 static enum reason on_admit(void *ctx, uint32_t port, const struct packet *first, const struct flow_result *f)
@@ -126,7 +101,7 @@ static enum reason on_admit(void *ctx, uint32_t port, const struct packet *first
     if (at.kind != THING_SERVICE || packet_parse(first->data, first->len, &info) != 0)
         return REASON_NONE;
     const struct service *s = at.p;
-    const struct vnet *v = vnet_of(from);
+    const struct vnet *v = thing_vnet(from);
     struct caller c = {.source = info.src, .asked = r->asked[f->spec.id - 1]};
     if (first->meta.endpoint != PORT_NONE && r->now->thing[first->meta.endpoint].kind == THING_ENDPOINT)
         c.endpoint = r->now->thing[first->meta.endpoint].p;
@@ -206,9 +181,14 @@ static void start_flow(void *arg)
                              .dont_fragment = f->dontFragment,
                              .keep_open = f->keepOpen};
     const struct thing from = model_find(m, f->from), to = model_find(m, f->to);
-    const struct vnet *v = vnet_of(from);
-    spec.resolver = !v ? PUBLIC_RESOLVER : v->dnsServers.n ? v->dnsServers.at[0] : IP4_PLATFORM;
-    if (ip4_parse(f->to, &spec.addr) != 0) {
+    const ip4 *servers;
+    spec.n_resolver_next = resolver_servers(r->arena, m, from, &servers) - 1;
+    spec.resolver = servers[0];
+    spec.resolver_next = servers + 1;
+    if (r->question) {
+        spec.proto = 0;
+        spec.name = f->to;
+    } else if (ip4_parse(f->to, &spec.addr) != 0) {
         if (to.kind != THING_NONE)
             spec.addr = address_of(to);
         else
@@ -320,6 +300,18 @@ struct run *run_new_single(const struct scenario *sc, const struct flow *flow, c
     return r;
 }
 
+struct run *run_new_question(const struct scenario *sc, const char *from, const char *name, int64_t at, const struct run_options *o)
+{
+    struct run *r = run_make(sc, o);
+    struct flow *f = arena_alloc(r->arena, sizeof *f);
+    *f = (struct flow){.name = "question", .at_time = at, .from = from, .to = name, .count = 1};
+    r->question = true;
+    enter(r, scenario_state_at(sc, at));
+    plan_flow(r, f);
+    plan_end(r);
+    return r;
+}
+
 void run_free(struct run *r)
 {
     if (!r)
@@ -370,6 +362,18 @@ const struct compiled *run_image(const struct run *r, uint32_t epoch)
 const char *run_service_rule(const struct run *r, uint32_t flow)
 {
     return flow && flow <= r->n_instances ? r->service_rule[flow - 1] : NULL;
+}
+
+const char *run_record_source(const struct run *r, const struct dns_answer_rr *rr)
+{
+    for (size_t i = 0; i < r->n_records; i++) {
+        const struct dns_rr *k = &r->record[i];
+        const bool a = rr->type == DNS_TYPE_A;
+        if (k->type == (a ? RECORD_A : RECORD_CNAME) && strcasecmp(k->name, rr->name) == 0 &&
+            (a ? k->addr == rr->addr : strcasecmp(k->target, rr->target) == 0))
+            return k->source;
+    }
+    return NULL;
 }
 
 int64_t run_end(const struct run *r)

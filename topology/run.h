@@ -31,6 +31,9 @@ struct run_flow {
 struct run *run_new(const struct scenario *sc, const struct run_options *o);
 /* Prepare a run of one flow in the state that holds at flow->at_time, without any later change. flow is borrowed. */
 struct run *run_new_single(const struct scenario *sc, const struct flow *flow, const struct run_options *o);
+/* Prepare a run of one question for the address of a name, asked by a thing of the state that holds at a time, without any
+ * later change; nobody has anything in its cache. It is flow 1. The texts are borrowed. */
+struct run *run_new_question(const struct scenario *sc, const char *from, const char *name, int64_t at, const struct run_options *o);
 void run_free(struct run *r);
 
 /* Run to the end: the scenario's duration, or until all is done. */
@@ -45,6 +48,9 @@ size_t run_flows(const struct run *r, const struct run_flow **out);
 const struct compiled *run_image(const struct run *r, uint32_t epoch);
 /* => what decided when a service refused or took the request of a flow instance ("ipRules 203.0.113.0/24"); or NULL. */
 const char *run_service_rule(const struct run *r, uint32_t flow);
+/* => in a run of a question: where a record of the answer comes from ("zone privatelink.azurecr.io record acr (acr-pe)"),
+ * as the server that knew it told; NULL: none did. */
+const char *run_record_source(const struct run *r, const struct dns_answer_rr *rr);
 int64_t run_end(const struct run *r); /* virtual time at which the run ended, ns */
 
 #endif
