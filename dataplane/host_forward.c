@@ -12,6 +12,10 @@
  * they quote. A state that idles for 300 s is gone; that is found out when the next packet passes, oldest
  * first, so states form a list in the order of their last use.
  *
+ * A stateful appliance follows a TCP handshake: as long as nothing came back its way, all that it lets pass
+ * of a connection is the client's SYN, or its RST. A flow whose answers take another way so stays half open:
+ * the client has its SYN-ACK, and what it sends then drops here (PE-15, PE-17).
+ *
  * The order of checks is that of a router with a firewall: does it forward at all, is the traffic unwanted,
  * is the flow known or may it begin, TTL, translation, MTU. Without state and translation nothing is kept. A
  * translated port is the client's own where it is free towards that server, else the next free one from 1024
@@ -37,6 +41,7 @@ struct state {
     struct state *prev, *next;
     struct key forth, back;
     bool translated;
+    bool answered; /* something came back */
     int64_t seen;
 };
 
@@ -258,6 +263,13 @@ static bool may_begin(const struct packet *p, const struct packet_info *in, bool
     return in->proto != IPPROTO_NR_TCP || (in->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
+/* => whether the packet goes on with a connection of which the appliance has not seen an answer. */
+static bool half_open(const struct host *h, const struct state *s, const struct packet_info *in)
+{
+    return h->c.appliance.stateful && !s->answered && in->proto == IPPROTO_NR_TCP && !in->frag_offset &&
+           !(in->tcp_flags & (TCP_SYN | TCP_RST));
+}
+
 /* The state of the packet, found or made, in *out where the appliance keeps any; forth: the packet is on the
  * way there. */
 static enum reason admit(struct host *h, const struct packet *p, const struct packet_info *in,
@@ -269,7 +281,9 @@ static enum reason admit(struct host *h, const struct packet *p, const struct pa
         *out = find_back(h->nat, &v->key);
     if (*out) {
         touch(h, *out);
-        return REASON_NONE;
+        if (!*forth)
+            (*out)->answered = true;
+        return half_open(h, *out, in) ? REASON_ASYMMETRIC_RETURN : REASON_NONE;
     }
     if (may_begin(p, in, v->error)) {
         *forth = true;
@@ -332,6 +346,7 @@ bool host_forward_back(struct host *h, struct packet *p, struct packet_info *in)
     struct state *s = find_back(h->nat, &v.key);
     if (!s || !s->translated)
         return false;
+    s->answered = true;
     touch(h, s);
     if (packet_dec_ttl(p, in) == 0) {
         drop(h, p, REASON_ROUTING_LOOP);

@@ -7,6 +7,7 @@ struct image *image_new(uint32_t epoch)
     struct image *img = arena_alloc(a, sizeof *img);
     img->arena = a;
     img->epoch = epoch;
+    img->flow_limit = FLOW_LIMIT;
     img->addresses = exact_new(64);
     if (img->addresses)
         return img;

@@ -19,6 +19,7 @@
 
 #define REALM_PUBLIC 0u         /* the Internet's address space; virtual and on-premises networks follow */
 #define NONE32       UINT32_MAX /* no such index */
+#define FLOW_LIMIT   500000u    /* M-05, L-13; a connection through an appliance makes two records in each direction */
 #define POOL_FLAG    0x80000000u /* in the public address map: the rest is a translation pool, not a port */
 
 enum port_kind { PORT_NIC, PORT_ENDPOINT, PORT_SERVICE, PORT_INTERNET_HOST, PORT_ONPREM_HOST, PORT_GATEWAY, PORT_RESOLVER };
@@ -39,6 +40,7 @@ struct image_port {
     /* private endpoint */
     uint32_t service; /* port of the service behind it */
     enum reason gate; /* REASON_NONE: approved */
+    bool return_last_hop; /* a NIC whose tag asks for the answers of private endpoints that it sent to (PE-16) */
     bool high_scale;  /* its network's privateEndpointVNetPolicies is Basic: a toggle resets connections */
     struct underlay_end underlay; /* who it is on the provider's network */
     /* the machine */
@@ -59,7 +61,8 @@ struct image_nexthop {
     enum nh_action action;
     enum reason reason;
     uint32_t realm;    /* NH_REALM, NH_ONPREM; NH_PORT: network of that port */
-    uint32_t port;     /* NH_PORT */
+    uint32_t port;     /* NH_PORT; NH_DROP with stopped */
+    bool stopped;      /* NH_DROP: because the appliance at port is down */
     uint32_t crossing; /* peering that is crossed, or NONE32 */
     uint8_t link;      /* link class */
     uint32_t row;      /* for whoever made the image: row of the requested routes; NONE32: implied */
@@ -111,6 +114,7 @@ struct image {
     bool reference;            /* slow reference tables are used */
     bool endpoint_return_last_hop; /* switch privateEndpointReturn (PE-15, PE-16) */
     bool rule_change_keeps_flows;  /* switch (G-06) */
+    uint32_t flow_limit;       /* flow records of a NIC in each direction (M-05); 0: no limit */
     struct image_port *port;
     size_t n_ports;
     struct image_table *table;

@@ -10,7 +10,11 @@
  * and one for the answer coming back into that port (G-05: replies need no rule); likewise the other way round. A record
  * keeps the route it found, valid for one image epoch; after a change the route is looked up again (M-07) while the
  * admission stays (G-06, unless the switch says otherwise). Records idle for longer than the port's flow timeout count
- * as absent (G-07).
+ * as absent (G-07). A NIC has room for so many records in each direction; beyond that nothing new begins (M-05), and
+ * expired records are searched for and given back only then, no sooner than the oldest can have expired.
+ *
+ * Appliances that stop. A route to one turns into None (R-17), and what begins later drops as RouteNone. A record that
+ * led to the appliance remembers so, and its packets, like those on the way, drop as ApplianceDown.
  *
  * Private endpoints (PE-20, R-31). The endpoint is not a machine on the way: its port checks admission, makes the record
  * that the answers need, and hands on to the service. Answers without a record are dropped: that is the mechanical form
@@ -36,14 +40,23 @@ struct flow_state {
     int64_t seen;
     uint32_t flow;
     uint32_t last_hop; /* who handed the first packet over */
+    uint32_t via;      /* port that its route led to last; NONE32 */
     bool answer;       /* made by the packet in the other direction */
     bool via_public;   /* came in through the instance's public address */
 };
 
+struct flow_count { /* records of one port */
+    uint32_t n[2];  /* by direction */
+    int64_t full_until; /* before that no record expires */
+};
+
 struct pipe {
     struct flowtab *index; /* key -> position in state */
-    struct flow_state *state;
-    size_t n, cap;
+    struct flow_state *state; /* given back: all zero but nexthop, the next of them */
+    size_t n, cap, n_free;
+    uint32_t first_free;
+    struct flow_count *count; /* by port */
+    size_t n_counts;
     struct flowtab *nat; /* pool translations, both directions */
 };
 
@@ -81,12 +94,13 @@ void pipe_free(struct pipe *p)
     flowtab_free(p->index);
     flowtab_free(p->nat);
     free(p->state);
+    free(p->count);
     free(p);
 }
 
 size_t pipe_flows(const struct pipe *p)
 {
-    return p->n;
+    return p->n - p->n_free;
 }
 
 /* -- flow records ------------------------------------------------------------------------------------------ */
@@ -105,12 +119,29 @@ static struct flow_state *state_get(const struct ctx *c, struct flow_key key)
     return c->at->flow_timeout && c->now - s->seen > c->at->flow_timeout ? NULL : s;
 }
 
-/* Make or renew the record of key. */
-static struct flow_state *state_put(const struct ctx *c, struct flow_key key, bool answer)
+static struct flow_count *count_of(struct pipe *p, uint32_t port)
 {
-    struct pipe *p = c->p;
-    uint64_t i = flowtab_get(p->index, key);
-    if (i == FLOW_MISS) {
+    if (port >= p->n_counts) {
+        const size_t n = (size_t)port * 2 + 16;
+        struct flow_count *more = realloc(p->count, n * sizeof *more);
+        if (!more)
+            arena_oom("flow records");
+        memset(more + p->n_counts, 0, (n - p->n_counts) * sizeof *more);
+        p->count = more;
+        p->n_counts = n;
+    }
+    return &p->count[port];
+}
+
+/* => position of a new record of key. */
+static uint64_t state_add(struct pipe *p, struct flow_key key)
+{
+    uint64_t i;
+    if (p->n_free) {
+        i = p->first_free;
+        p->first_free = p->state[i].nexthop;
+        p->n_free--;
+    } else {
         if (p->n == p->cap) {
             size_t cap = p->cap ? p->cap * 2 : 256;
             struct flow_state *more = realloc(p->state, cap * sizeof *more);
@@ -120,15 +151,65 @@ static struct flow_state *state_put(const struct ctx *c, struct flow_key key, bo
             p->cap = cap;
         }
         i = p->n++;
-        if (flowtab_set(p->index, key, i) != 0)
-            arena_oom("flow table");
     }
+    if (flowtab_set(p->index, key, i) != 0)
+        arena_oom("flow table");
+    count_of(p, flow_key_port(key))->n[flow_key_dir(key)]++;
+    return i;
+}
+
+/* Give the expired records of the port back. */
+static void sweep(const struct ctx *c, struct flow_count *count)
+{
+    struct pipe *p = c->p;
+    int64_t oldest = c->now;
+    for (size_t i = 0; i < p->n; i++) {
+        struct flow_state *s = &p->state[i];
+        if (flow_key_port(s->key) != c->port || flowtab_get(p->index, s->key) != i)
+            continue;
+        if (c->now - s->seen <= c->at->flow_timeout) {
+            oldest = s->seen < oldest ? s->seen : oldest;
+            continue;
+        }
+        flowtab_del(p->index, s->key);
+        count->n[flow_key_dir(s->key)]--;
+        *s = (struct flow_state){.nexthop = p->first_free};
+        p->first_free = (uint32_t)i;
+        p->n_free++;
+    }
+    count->full_until = oldest + c->at->flow_timeout + 1;
+}
+
+/* => whether the port can hold another flow. */
+static bool has_room(struct ctx *c)
+{
+    const uint32_t limit = c->img->flow_limit;
+    struct flow_count *count = count_of(c->p, c->port);
+    if (!limit || (count->n[0] < limit && count->n[1] < limit))
+        return true;
+    if (c->at->flow_timeout && c->now >= count->full_until)
+        sweep(c, count);
+    if (count->n[0] < limit && count->n[1] < limit)
+        return true;
+    c->d->reason = REASON_FLOW_LIMIT;
+    trace_add(&c->d->trace, STAGE_FLOW_TABLE, REASON_FLOW_LIMIT);
+    return false;
+}
+
+/* Make or renew the record of key. */
+static struct flow_state *state_put(const struct ctx *c, struct flow_key key, bool answer)
+{
+    struct pipe *p = c->p;
+    uint64_t i = flowtab_get(p->index, key);
+    if (i == FLOW_MISS)
+        i = state_add(p, key);
     p->state[i] = (struct flow_state){.key = key,
                                       .nexthop = NONE32,
                                       .rules_epoch = c->img->epoch,
                                       .seen = c->now,
                                       .flow = c->meta->flow,
                                       .last_hop = c->meta->last_hop,
+                                      .via = NONE32,
                                       .answer = answer};
     return &p->state[i];
 }
@@ -169,9 +250,16 @@ static void drop(struct ctx *c, enum stage stage, enum reason reason)
     step(c, stage, reason);
 }
 
+/* Why nobody takes the packet at a port that is down. */
+static enum reason down(const struct ctx *c, uint32_t port)
+{
+    const struct image_port *p = &c->img->port[port];
+    return p->kind == PORT_NIC && p->host.appliance.present && c->dst != p->addr ? REASON_APPLIANCE_DOWN : REASON_NO_HOST;
+}
+
 static void hand_to(struct ctx *c, uint32_t next, uint8_t link)
 {
-    struct trace_step *s = step(c, STAGE_DELIVERY, c->img->port[next].up ? REASON_NONE : REASON_NO_HOST);
+    struct trace_step *s = step(c, STAGE_DELIVERY, c->img->port[next].up ? REASON_NONE : down(c, next));
     s->a = next;
     c->d->next = next;
     c->d->link = link;
@@ -466,11 +554,16 @@ static void route(struct ctx *c, struct flow_state *s)
         }
     }
     enum reason r = !nh ? REASON_UNROUTABLE : nh->action == NH_DROP ? nh->reason : REASON_NONE;
+    if (nh && nh->stopped && s && s->via == nh->port)
+        r = REASON_APPLIANCE_DOWN;
     struct trace_step *st = step(c, STAGE_ROUTE, r);
     st->a = t;
     st->b = nh ? (uint32_t)(nh - table->nexthop) : TRACE_NONE;
-    if (r == REASON_NONE)
-        follow(c, nh, s);
+    if (r != REASON_NONE)
+        return;
+    if (s)
+        s->via = nh->action == NH_PORT ? nh->port : NONE32;
+    follow(c, nh, s);
 }
 
 /* -- out of each kind of port ------------------------------------------------------------------------------- */
@@ -485,7 +578,7 @@ static void out_nic(struct ctx *c)
     if (s) {
         step(c, STAGE_ESTABLISHED, REASON_NONE);
     } else {
-        if (!nsgs_pass(c, false))
+        if (!nsgs_pass(c, false) || !has_room(c))
             return;
         s = state_pair(c, false);
     }
@@ -514,7 +607,8 @@ static void out_endpoint(struct ctx *c)
     }
     step(c, STAGE_ENDPOINT, REASON_NONE)->a = c->port;
     c->meta->endpoint = PORT_NONE;
-    if (c->img->endpoint_return_last_hop && s->last_hop < c->img->n_ports) /* PE-16 */
+    const bool known = s->last_hop < c->img->n_ports;
+    if (known && (c->img->endpoint_return_last_hop || c->img->port[s->last_hop].return_last_hop)) /* PE-16 */
         hand_to(c, s->last_hop, c->img->link_local);
     else
         route(c, s);
@@ -570,6 +664,13 @@ static void out_outside(struct ctx *c)
         to_public(c);
 }
 
+/* Gateways ask nobody; the record is there for its route. */
+static void out_gateway(struct ctx *c)
+{
+    struct flow_state *s = state_touch(c, false);
+    route(c, s ? s : state_put(c, key_of(c, false), false));
+}
+
 static void begin(struct ctx *c, struct pipe_decision *d, bool inbound)
 {
     memset(d, 0, sizeof *d);
@@ -610,7 +711,7 @@ void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t por
         out_service(&c);
         break;
     case PORT_GATEWAY:
-        route(&c, NULL);
+        out_gateway(&c);
         break;
     case PORT_RESOLVER:
         out_resolver(&c);
@@ -645,7 +746,7 @@ static void in_nic(struct ctx *c)
     if (state_touch(c, true)) {
         step(c, STAGE_ESTABLISHED, REASON_NONE);
     } else {
-        if (!nsgs_pass(c, true))
+        if (!nsgs_pass(c, true) || !has_room(c))
             return;
         struct flow_key key = key_of(c, true);
         state_put(c, flow_key_reverse(key), true)->via_public = public;
@@ -698,7 +799,7 @@ void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port
     struct ctx c = {.p = p, .img = img, .now = now, .port = port, .info = info, .meta = meta};
     begin(&c, d, true);
     if (!c.at->up) {
-        drop(&c, STAGE_DELIVERY, REASON_NO_HOST);
+        drop(&c, STAGE_DELIVERY, down(&c, port));
         return;
     }
     switch (c.at->kind) {
@@ -730,6 +831,13 @@ static bool takes_service_endpoint(const struct image *img, uint32_t port, ip4 d
     return nh && nh->action == NH_SERVICE;
 }
 
+/* The tag of an appliance resets the flows to private endpoints that it passes on (PE-16). */
+static bool gains_tag(const struct image *before, const struct image *after, uint32_t port)
+{
+    return port < before->n_ports && port < after->n_ports && !before->port[port].return_last_hop &&
+           after->port[port].return_last_hop;
+}
+
 static bool cuts(const struct image *before, const struct image *after, const struct flow_state *s)
 {
     const uint32_t port = flow_key_port(s->key);
@@ -737,7 +845,7 @@ static bool cuts(const struct image *before, const struct image *after, const st
         port >= after->n_ports || !after->port[port].up)
         return false; /* what is gone resets nothing */
     if (before->port[port].kind == PORT_ENDPOINT)
-        return before->port[port].high_scale != after->port[port].high_scale;
+        return before->port[port].high_scale != after->port[port].high_scale || gains_tag(before, after, s->last_hop);
     return !flow_key_dir(s->key) &&
            takes_service_endpoint(before, port, s->key.dst) != takes_service_endpoint(after, port, s->key.dst);
 }

@@ -19,6 +19,7 @@
     X(ESTABLISHED, "established flow")                                                                         \
     X(NIC_NSG, "NIC security group")                                                                           \
     X(SUBNET_NSG, "subnet security group")                                                                     \
+    X(FLOW_TABLE, "flow table")                                                                                \
     X(ROUTE, "route")                                                                                          \
     X(PEERING, "peering")                                                                                      \
     X(SNAT, "source translation")                                                                              \

@@ -291,6 +291,7 @@ static void say_step(struct trip *t, const struct trace *tr, const struct trace_
         [STAGE_ESTABLISHED] = "known",
         [STAGE_NIC_NSG] = "nic#",
         [STAGE_SUBNET_NSG] = "subnet#",
+        [STAGE_FLOW_TABLE] = "table",
         [STAGE_ROUTE] = "route@",
         [STAGE_PEERING] = "peering",
         [STAGE_SNAT] = "snat",

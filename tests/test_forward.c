@@ -99,6 +99,29 @@ Test(forward, appliance_sees_one_direction_only)
     cr_assert_geq(n->drops, 3);
 }
 
+/* The requests pass it, the answers take another way (PE-15): the handshake stays half open. */
+Test(forward, appliance_sees_half_a_handshake)
+{
+    unsigned v = add_appliance(false, true);
+    n->via[A] = v;
+    uint32_t f = lan_flow(n, TCP, B, 443), u = lan_flow(n, UDP, B, 9), i = lan_flow(n, ICMP, B, 0);
+    lan_start(n, A, f);
+    lan_start(n, A, u);
+    lan_start(n, A, i);
+    lan_run(n);
+    assert_done(f, FLOW_TIMEOUT, -1);
+    assert_done(u, FLOW_OK, -1); /* one datagram there: nothing to miss */
+    assert_done(i, FLOW_OK, -1);
+    cr_assert_eq(n->last_drop, REASON_ASYMMETRIC_RETURN);
+    struct host_config c = n->config[v];
+    c.appliance.stateful = false;
+    host_reconfigure(n->host[v], &c);
+    f = lan_flow(n, TCP, B, 443);
+    lan_start(n, A, f);
+    lan_run(n);
+    assert_done(f, FLOW_OK, -1);
+}
+
 Test(forward, appliance_without_state_does_not_care)
 {
     unsigned v = add_appliance(false, false);

@@ -225,6 +225,10 @@ static struct image_nexthop nexthop_of(struct work *w, const struct eff_table *t
     struct image_nexthop nh = {.action = NH_DROP, .reason = REASON_ROUTE_NONE, .crossing = NONE32};
     if (r->drop != REASON_NONE) {
         nh.reason = r->drop;
+        if (r->appliance && r->appliance->powerState == POWER_DEALLOCATED) {
+            nh.stopped = true;
+            nh.port = port_of(w->r, THING(NIC, r->appliance));
+        }
         nh.row = r->index;
         return nh;
     }
@@ -527,6 +531,8 @@ static void port_nic(struct work *w, const struct nic *nic)
         p->acl[in][0] = acl_of(w, nic->networkSecurityGroup, s, d, false);
         p->acl[in][1] = acl_of(w, s->networkSecurityGroup, s, d, false);
     }
+    for (size_t i = 0; i < nic->tags.n; i++) /* case counts (PE-16) */
+        p->return_last_hop |= !strcmp(nic->tags.at[i].key, "disableSnatOnPL") && !strcmp(nic->tags.at[i].value, "true");
     nic_outbound(w, nic, p);
 
     struct host_config *h = &p->host;

@@ -85,6 +85,7 @@ const char *explain_step(struct arena *a, const struct compiled *c, const struct
     case STAGE_GUEST:
     case STAGE_LINK:
     case STAGE_SERVICE:
+    case STAGE_FLOW_TABLE:
     case STAGE_COUNT:
         break;
     }
