@@ -109,9 +109,9 @@ Test(forward, appliance_sees_half_a_handshake)
     lan_start(n, A, u);
     lan_start(n, A, i);
     lan_run(n);
-    assert_done(f, FLOW_TIMEOUT, -1);
-    assert_done(u, FLOW_OK, -1); /* one datagram there: nothing to miss */
-    assert_done(i, FLOW_OK, -1);
+    lan_assert_done(n, f, FLOW_TIMEOUT, -1);
+    lan_assert_done(n, u, FLOW_OK, -1); /* one datagram there: nothing to miss */
+    lan_assert_done(n, i, FLOW_OK, -1);
     cr_assert_eq(n->last_drop, REASON_ASYMMETRIC_RETURN);
     struct host_config c = n->config[v];
     c.appliance.stateful = false;
@@ -119,7 +119,7 @@ Test(forward, appliance_sees_half_a_handshake)
     f = lan_flow(n, TCP, B, 443);
     lan_start(n, A, f);
     lan_run(n);
-    assert_done(f, FLOW_OK, -1);
+    lan_assert_done(n, f, FLOW_OK, -1);
 }
 
 Test(forward, appliance_without_state_does_not_care)
