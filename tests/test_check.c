@@ -714,6 +714,4 @@ Test(check, unsupported)
                 "onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], dnsForwarders: [{zone: a.b, "
                 "server: 10.0.0.4}]}]\n",
                 "", __LINE__);
-    REFUSED(PAIR("10.0.0.0/16", "10.1.0.0/16", "{remoteVirtualNetwork: b, localSubnetNames: [s]}", ""),
-            "4:75", "subnet peering (localSubnetNames, remoteSubnetNames)");
 }

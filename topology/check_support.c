@@ -29,17 +29,6 @@ static void private_link_services(struct uses *u)
         use(u, u->m->privateLinkServices.at[0].at);
 }
 
-static void subnet_peering(struct uses *u)
-{
-    for (size_t i = 0; i < u->m->virtualNetworks.n; i++)
-        for (size_t k = 0; k < u->m->virtualNetworks.at[i].virtualNetworkPeerings.n; k++) {
-            const struct peering *p = &u->m->virtualNetworks.at[i].virtualNetworkPeerings.at[k];
-            if (p->localSubnetNames.n || p->remoteSubnetNames.n)
-                use(u, check_at(p->node, p->localSubnetNames.n ? "localSubnetNames" : "remoteSubnetNames",
-                                p->at));
-        }
-}
-
 static void proxy_protocol(struct uses *u)
 {
     for (size_t i = 0; i < u->m->networkInterfaces.n; i++) {
@@ -55,7 +44,6 @@ static const struct {
 } unsupported[] = {
     {"loadBalancers", load_balancers},
     {"privateLinkServices", private_link_services},
-    {"subnet peering (localSubnetNames, remoteSubnetNames)", subnet_peering},
     {"proxyProtocol", proxy_protocol},
 };
 
