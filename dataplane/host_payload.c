@@ -146,24 +146,30 @@ enum { TLS_HEAD = 5, TLS_FULL = TLS_HEAD + 16384 };
 
 /* The record that holds byte at: records of full size, the last one shorter; where that would be too short
  * for a record the one before gives it its last bytes. */
-static void tls_record(uint64_t size, uint64_t at, uint64_t *start, uint64_t *len)
+static void tls_record(uint64_t full, uint64_t size, uint64_t at, uint64_t *start, uint64_t *len)
 {
     const uint64_t least = TLS_HEAD + 1;
-    uint64_t tail = size % TLS_FULL,
-             cut = tail && tail < least && size > TLS_FULL ? size - tail - least : size;
-    *start = at / TLS_FULL * TLS_FULL;
+    uint64_t tail = size % full, cut = tail && tail < least && size > full ? size - tail - least : size;
+    *start = at / full * full;
     if (at >= cut)
         *start = cut;
     *len = (*start < cut ? cut : size) - *start;
-    if (*len > TLS_FULL)
-        *len = TLS_FULL;
+    if (*len > full)
+        *len = full;
 }
 
-static void tls_fill(uint64_t size, uint64_t at, uint8_t *out, size_t n)
+/* Records of one segment each, as servers send that want the first bytes early: an analyser then needs no other segment
+ * to read one, also where some are lost or come again. */
+static uint64_t tls_full(const struct payload *p)
+{
+    return p->segment > 2 * TLS_HEAD && p->segment < TLS_FULL ? p->segment : TLS_FULL;
+}
+
+static void tls_fill(uint64_t full, uint64_t size, uint64_t at, uint8_t *out, size_t n)
 {
     while (n) {
         uint64_t start, len;
-        tls_record(size, at, &start, &len);
+        tls_record(full, size, at, &start, &len);
         const uint8_t head[TLS_HEAD] = {23, 3, 3, (uint8_t)((len - TLS_HEAD) >> 8),
                                         (uint8_t)(len - TLS_HEAD)};
         size_t part = start + len - at < n ? (size_t)(start + len - at) : n;
@@ -307,7 +313,7 @@ static void message_fill(const struct payload *p, uint64_t nth, uint64_t size, u
         }
     }
     if (p->kind == PAYLOAD_TLS && size > TLS_HEAD)
-        tls_fill(size, at, out, n);
+        tls_fill(tls_full(p), size, at, out, n);
     else
         plain(p->kind, at, out, n);
 }

@@ -27,7 +27,8 @@ struct payload {
     enum reason refused; /* answer: why the request was refused; REASON_NONE */
     char host[DNS_NAME_MAX];
     uint64_t first;
-    uint32_t later; /* more than 0 */
+    uint32_t later;   /* more than 0 */
+    uint32_t segment; /* bytes of a full TCP segment, where messages come in those; 0: unknown */
 };
 
 /* Write bytes [offset, offset + n) of the stream. */

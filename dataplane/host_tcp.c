@@ -187,6 +187,7 @@ static void ops_send(struct tcp *tcp, const struct tcp_segment *s)
 {
     uint8_t data[HOST_DATAGRAM];
     struct conn *c = conn_of(tcp);
+    c->say.segment = tcp->mss;
     if (s->len)
         payload_fill(&c->say, s->offset, data, s->len);
     segment_send(c->host, &c->t, &c->meta, s, data);
