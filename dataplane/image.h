@@ -19,6 +19,7 @@
 
 #define REALM_PUBLIC 0u         /* the Internet's address space; virtual and on-premises networks follow */
 #define NONE32       UINT32_MAX /* no such index */
+#define LINK_MTU     1500u      /* IP packets on links between networks (M-01) */
 #define FLOW_LIMIT   500000u    /* M-05, L-13; a connection through an appliance makes two records in each direction */
 #define POOL_FLAG    0x80000000u /* in the public address map: the rest is a translation pool, not a port */
 
@@ -42,6 +43,7 @@ struct image_port {
     enum reason gate; /* REASON_NONE: approved */
     bool return_last_hop; /* a NIC whose tag asks for the answers of private endpoints that it sent to (PE-16) */
     bool high_scale;  /* its network's privateEndpointVNetPolicies is Basic: a toggle resets connections */
+    uint16_t mtu, mss;  /* gateway with a tunnel: largest IP packet, and what it lowers the MSS of a SYN to (M-02); or 0 */
     struct underlay_end underlay; /* who it is on the provider's network */
     /* the machine */
     bool has_host;

@@ -690,6 +690,18 @@ static void begin(struct ctx *c, struct pipe_decision *d, bool inbound)
         c->dport = c->sport;
 }
 
+/* Larger packets stay within a network (M-01); tunnels take less (M-02). Nothing tells the sender (M-04). */
+static void fit(struct ctx *c)
+{
+    const uint16_t mtu = c->at->mtu ? c->at->mtu : c->d->link != c->img->link_local ? LINK_MTU : 0;
+    if (c->d->reason != REASON_NONE || !mtu || c->info->ip_len <= mtu)
+        return;
+    if (c->info->df)
+        drop(c, STAGE_LINK, REASON_MTU_EXCEEDED);
+    else
+        c->d->mtu = mtu;
+}
+
 void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t port, const struct packet_info *info,
               struct packet_meta *meta, struct pipe_decision *d)
 {
@@ -721,6 +733,7 @@ void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t por
         out_outside(&c);
         break;
     }
+    fit(&c);
 }
 
 /* -- into each kind of port --------------------------------------------------------------------------------- */

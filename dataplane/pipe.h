@@ -15,6 +15,7 @@ struct pipe_decision {
     enum reason reason; /* why the packet is dropped here; REASON_NONE: it goes on */
     uint32_t next;      /* port it is handed to; the deciding port itself for local delivery (pipe_in) */
     uint8_t link;       /* link class on the way there */
+    uint16_t mtu;       /* not 0: the packet must be cut to IP packets of that size (it allows that) */
     bool set_src, set_dst;
     ip4 src, dst;
     uint16_t sport, dport;

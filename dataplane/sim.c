@@ -238,6 +238,27 @@ static void answer_arp(struct sim *s, uint32_t port, struct packet *p)
     transmit(s, port, port, s->img->link_local, reply);
 }
 
+/* Put a packet on the link that was decided on, in pieces where it must be. Takes ownership. */
+static void send(struct sim *s, uint32_t port, const struct pipe_decision *d, struct packet *p, const struct packet_info *info)
+{
+    struct packet *piece;
+    if (!d->mtu) {
+        show_underlay(s, port, d, p, info);
+        transmit(s, port, d->next, d->link, p);
+        return;
+    }
+    if (packet_fragment(s->pool, p, d->mtu, &piece) < 0)
+        arena_oom("packet");
+    packet_put(s->pool, p);
+    for (struct packet *next; piece; piece = next) {
+        struct packet_info in;
+        next = piece->next;
+        if (packet_parse(piece->data, piece->len, &in) == 0)
+            show_underlay(s, port, d, piece, &in);
+        transmit(s, port, d->next, d->link, piece);
+    }
+}
+
 /* A packet leaves port, from its machine or passed on. Takes ownership. */
 static void out(struct sim *s, uint32_t port, struct packet *p)
 {
@@ -248,6 +269,8 @@ static void out(struct sim *s, uint32_t port, struct packet *p)
         answer_arp(s, port, p);
         return;
     }
+    if (s->img->port[port].mss)
+        packet_clamp_mss(p, &info, s->img->port[port].mss);
     pipe_out(s->pipe, s->img, s->now, port, &info, &p->meta, &d);
     note_trace(s, p, &info, &d.trace);
     d.trace.again = p->meta.origin != port && p->meta.seen_src == info.src && p->meta.seen_dst == info.dst;
@@ -257,8 +280,7 @@ static void out(struct sim *s, uint32_t port, struct packet *p)
         return;
     }
     apply(p, &info, &d);
-    show_underlay(s, port, &d, p, &info);
-    transmit(s, port, d.next, d.link, p);
+    send(s, port, &d, p, &info);
 }
 
 static void deliver(struct sim *s, uint32_t port, struct packet *p)

@@ -248,3 +248,46 @@ Test(tag, resets_the_flows_of_its_interface_when_it_comes)
     lab_free(&plain.l);
     lab_free(&tagged.l);
 }
+
+/* -- sizes (M-01, M-02) --------------------------------------------------------------------------------------------- */
+
+static const char *sized(struct trip *t, uint16_t len, bool df)
+{
+    t->start.info.ip_len = len;
+    t->start.info.df = df;
+    return trip_go(t);
+}
+
+Test(size, is_free_within_a_network_only)
+{
+    struct world w;
+    world_new(&w);
+    world_port(&w, w.vm)->pool = lab_pool(&w.l, w.hub, "20.0.0.9", 1024, 65535);
+    w.l.img->link_local = 0; /* the class that the lab's routes within a network have */
+    struct trip t = trip_new(&w.l, w.vm, UDP, "10.0.1.4", 1, "10.0.1.5", 80);
+    cr_assert_str_eq(sized(&t, 9000, true), "vm> route@0 to vm2 | >vm2 here");
+    t = trip_new(&w.l, w.vm, UDP, "10.0.1.4", 1, "93.184.216.34", 80);
+    cr_assert_str_eq(sized(&t, 1500, true), "vm> route@1 snat=20.0.0.9:1025 to web | >web here");
+    cr_assert_str_eq(sized(&t, 1501, true), "vm> known route@1 snat=20.0.0.9:1025 to web link!MtuExceeded");
+    lab_free(&w.l);
+}
+
+Test(size, of_a_tunnel)
+{
+    struct world w;
+    struct packet_info in = {.src = IP4(192, 168, 1, 10), .dst = IP4(10, 0, 1, 4), .proto = UDP, .sport = 1, .dport = 2};
+    world_new(&w);
+    world_port(&w, w.gw)->mtu = 1400;
+    for (uint16_t len = 1399; len <= 1402; len++)
+        for (int df = 0; df < 2; df++) {
+            struct packet_meta meta = {.origin = w.laptop, .endpoint = PORT_NONE, .identity = IDENTITY_NONE};
+            struct pipe_decision d;
+            in.ip_len = len;
+            in.df = df;
+            pipe_out(w.l.pipe, w.l.img, 0, w.gw, &in, &meta, &d);
+            cr_assert_eq(d.reason, df && len > 1400 ? REASON_MTU_EXCEEDED : REASON_NONE);
+            cr_assert_eq(d.mtu, !df && len > 1400 ? 1400 : 0);
+            cr_assert_eq(d.next, w.vm);
+        }
+    lab_free(&w.l);
+}

@@ -594,6 +594,10 @@ static void port_gateway(struct work *w, const struct gateway *g)
             continue;
         p->table = table_of_routes(w, routes_effective(w->c->arena, w->m, s), g);
         p->underlay = underlay_of(w, p->host.port, g->virtualNetwork->location, s);
+        if (g->type == GATEWAY_VPN) { /* M-02 */
+            p->mtu = 1400;
+            p->mss = 1350;
+        }
     }
 }
 
