@@ -1,6 +1,7 @@
 #!/bin/bash
 # Renew one golden file on purpose: golden.sh PROGRAM NAME. NAME is a scenario (its reference capture), an error golden,
-# "schema" (the JSON Schema of scenario files) or "routes" (effective routes and rules).
+# "schema" (the JSON Schema of scenario files), "routes" (effective routes and rules) or "truth-table" (user routes against
+# private endpoints).
 set -u
 . tests/reference.sh
 bin=$1 name=$2
@@ -28,6 +29,8 @@ if [ -n "$name" ] && [ -f "topology/scenarios/$name.yaml" ]; then
         echo "pcaps/reference/$name.pcapng: $(basename "$file"), $(stat -c %s "$file") bytes"
 elif [ "$name" = schema ] || { [ -n "$name" ] && [ -f "tests/golden/errors/$name.yaml" ]; }; then
     in_test test_loader "$name"
+elif [ "$name" = truth-table ]; then
+    bash tests/endpoint_policy_table.sh "$bin" >tests/golden/endpoint-policy-table.txt
 elif [ "$name" = routes ]; then
     in_test test_routes_print 1
 else
@@ -35,7 +38,7 @@ else
         echo "golden: unknown NAME '$name'; one of:"
         echo "  scenarios: $(cd topology/scenarios && printf '%s ' *.yaml | sed 's/\.yaml//g')"
         echo "  errors:    $(cd tests/golden/errors && printf '%s ' *.yaml | sed 's/\.yaml//g')"
-        echo "  others:    schema routes"
+        echo "  others:    schema routes truth-table"
     } | fold -s -w 110 >&2
     exit 2
 fi
