@@ -33,7 +33,7 @@ table() {
               {none: "", appliance: "VirtualAppliance", gateway: "VirtualNetworkGateway", local: "VnetLocal",
                internet: "Internet", nothing: "None"}[$k.hop]]
              + [range(4) as $i | [$run[0].flows[] | select(.from == $c)][$i] | "\(state($c; $address[$i])): \(where)"])
-        | @tsv' | awk -F'\t' '{printf "%-18s %-21s %-29s %-29s %-29s %s\n", $1, $2, $3, $4, $5, $6}' | sed 's/ *$//'
+        | @tsv' | awk -F'\t' '{printf "%-18s %-22s %-29s %-29s %-29s %s\n", $1, $2, $3, $4, $5, $6}' | sed 's/ *$//'
 }
 
 echo "privateEndpointVNetPolicies: Disabled; the endpoint's network is 10.8.0.0/16"
