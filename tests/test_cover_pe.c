@@ -224,3 +224,45 @@ Test(cover_pe, R14_high_scale_needs_the_policy)
     cr_assert_str_eq(story_findings(a, HIGH("NetworkSecurityGroupEnabled")), WARNS("t:3:85"));
     arena_free(a);
 }
+
+/* several vaults in one network, one vault in several networks; each endpoint leads to its own. */
+Test(cover_pe, A15_vaults_and_networks_many_to_many)
+{
+    story("virtualNetworks:\n"
+          "  - {name: a, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: 10.0.1.0/24}]}\n"
+          "  - {name: b, addressPrefixes: [10.1.0.0/16], subnets: [{name: s, addressPrefix: 10.1.1.0/24}]}\n"
+          "  - {name: c, addressPrefixes: [10.2.0.0/16], subnets: [{name: s, addressPrefix: 10.2.1.0/24}]}\n"
+          "networkInterfaces: [{name: va, subnet: a/s, privateIPAddress: 10.0.1.250},\n"
+          "  {name: vb, subnet: b/s, privateIPAddress: 10.1.1.250}, {name: vc, subnet: c/s, privateIPAddress: 10.2.1.250}]\n"
+          "services: [{name: one, type: Microsoft.RecoveryServices/vaults, publicIPAddress: 20.61.102.130},\n"
+          "  {name: two, type: Microsoft.RecoveryServices/vaults, publicIPAddress: 20.61.102.131}]\n"
+          "privateEndpoints:\n"
+          "  - {name: a-one, subnet: a/s, service: one, groupIds: [AzureBackup]}\n"
+          "  - {name: a-two, subnet: a/s, service: two, groupIds: [AzureBackup]}\n"
+          "  - {name: b-one, subnet: b/s, service: one, groupIds: [AzureBackup]}\n"
+          "flows:\n"
+          "  - {from: va, to: a-one, expect: {verdict: delivered, path: [va, a-one, one]}}\n"
+          "  - {from: va, to: a-two, expect: {verdict: delivered, path: [va, a-two, two]}}\n"
+          "  - {from: vb, to: b-one, expect: {verdict: delivered, path: [vb, b-one, one]}}\n"
+          "  - {from: vb, to: b-one, resource: two, expect: {verdict: denied, reason: WrongResource}}\n"
+          "  - {from: vc, to: two, expect: {verdict: denied, reason: PrivateEndpointOnly}}\n"
+          "expect:\n"
+          "  - {at: 0s, nic: va, route: {addressPrefix: 10.0.1.25/32, nextHopType: InterfaceEndpoint}}\n"
+          "  - {at: 0s, nic: va, noRoute: {addressPrefix: 10.0.1.26/32}}\n");
+}
+
+/* A registry below Premium has no private endpoints. */
+Test(cover_pe, PE27_a_registry_needs_premium)
+{
+#define REGISTRY(sku)                                                                                        \
+    "virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: 10.0.1.0/24}]}]\n" \
+    "services: [{name: reg, type: Microsoft.ContainerRegistry/registries" sku "}]\n"                         \
+    "privateEndpoints: [{name: pe, subnet: v/s, service: reg, groupIds: [registry]}]\n"
+    struct arena *a = arena_new("findings");
+    cr_assert_str_eq(story_findings(a, REGISTRY("")), "");
+    cr_assert_str_eq(story_findings(a, REGISTRY(", sku: premium")), "");
+    cr_assert_str_eq(story_findings(a, REGISTRY(", sku: Standard")),
+                     "t:4:53: error: private endpoint 'pe': the registry 'reg' is Standard, and only Premium has "
+                     "private endpoints (PE-27)\n");
+    arena_free(a);
+}

@@ -163,3 +163,22 @@ Test(cover_se, SE12_network_and_service_in_different_subscriptions)
           "  networkAcls: {defaultAction: Deny, virtualNetworkRules: [hub/app]}}]\n"
           "flows: [{from: vm, to: db, expect: {verdict: delivered, sourceSeen: 10.0.1.4}}]\n");
 }
+
+/* SE-01: private address spaces may overlap, so it is the network's identity that counts and not the address: of two
+ * networks with the same addresses one is listed. */
+Test(cover_se, SE01_identity_and_not_address)
+{
+    story("virtualNetworks:\n"
+          "  - {name: ours, addressPrefixes: [10.0.0.0/16], subnets: [{name: app, addressPrefix: 10.0.1.0/24,\n"
+          "     serviceEndpoints: [{service: Microsoft.KeyVault}]}]}\n"
+          "  - {name: theirs, addressPrefixes: [10.0.0.0/16], subnets: [{name: app, addressPrefix: 10.0.1.0/24,\n"
+          "     serviceEndpoints: [{service: Microsoft.KeyVault}]}]}\n"
+          "networkInterfaces: [{name: vm, subnet: ours/app, privateIPAddress: 10.0.1.4},\n"
+          "  {name: twin, subnet: theirs/app, privateIPAddress: 10.0.1.4}]\n"
+          "services: [{name: kv, type: Microsoft.KeyVault/vaults, publicIPAddress: 20.61.103.226,\n"
+          "  networkAcls: {defaultAction: Deny, virtualNetworkRules: [ours/app]}}]\n"
+          "flows:\n"
+          "  - {from: vm, to: kv, sourcePort: 50000, expect: {verdict: delivered, sourceSeen: 10.0.1.4}}\n"
+          "  - {from: twin, to: kv, sourcePort: 50000, expect: {verdict: denied, reason: ServiceFirewall,\n"
+          "     sourceSeen: 10.0.1.4, nextHopType: VirtualNetworkServiceEndpoint}}\n");
+}

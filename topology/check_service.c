@@ -173,6 +173,16 @@ static void check_zone_group(struct check *c, const struct private_endpoint *e)
     }
 }
 
+/* PE-27 */
+static void check_tier(struct check *c, const struct private_endpoint *e)
+{
+    const struct service *s = e->service;
+    if (s && s->sku && is_type(s, "Microsoft.ContainerRegistry/registries") && strcasecmp(s->sku, "Premium") != 0)
+        diag_error(c->d, check_at(e->node, "service", e->at),
+                   "private endpoint '%s': the registry '%s' is %s, and only Premium has private endpoints (PE-27)",
+                   e->name, s->name, s->sku);
+}
+
 /* */
 static void check_high_scale(struct check *c, const struct private_endpoint *e)
 {
@@ -194,6 +204,7 @@ static void check_endpoint(struct check *c, const struct private_endpoint *e)
     check_region(c, e);
     check_groups(c, e);
     check_zone_group(c, e);
+    check_tier(c, e);
     check_high_scale(c, e);
     if (c->m->switches.privateEndpointPolicies2021 && s->privateEndpointNetworkPolicies != PENP_DISABLED)
         diag_error(c->d, check_at(s->node, "privateEndpointNetworkPolicies", s->at),

@@ -1,0 +1,256 @@
+/* test_cover_limits.c - every published limit of the rules L-01 to L-14 that a scenario can reach in a test: the number
+ * itself is fine, one more is a warning. One test per rule; test_check.c shows the texts. */
+#include "tests/support_model.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* => before, n items and after; in an item # is its number, @ the same from 1000 on, % an address of 10.0.0.0/8 made of it, and ^ a /24. To be
+ * freed. */
+static char *many(const char *before, size_t n, const char *item, const char *after)
+{
+    char *text;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    fputs(before, f);
+    for (size_t i = 0; i < n; i++)
+        for (const char *p = item; *p; p++)
+            if (*p == '#' || *p == '@')
+                fprintf(f, "%zu", *p == '#' ? i : 1000 + i);
+            else if (*p == '%')
+                fprintf(f, "10.%zu.%zu.%zu", i >> 16, i >> 8 & 255, i & 255);
+            else if (*p == '^')
+                fprintf(f, "10.%zu.%zu.0/24", i >> 8, i & 255);
+            else
+                fputc(*p, f);
+    fputs(after, f);
+    fclose(f);
+    return text;
+}
+
+/* How often the findings of a text cite a rule; all findings must. */
+static size_t cited(const char *text, const char *rule, int line)
+{
+    struct loaded l = load_checked(text);
+    const char *found = loaded_findings(&l);
+    size_t lines = 0, n = 0;
+    cr_assert_not_null(l.m, "line %d\n%s", line, found);
+    for (const char *p = found; *p; p = strchr(p, '\n') + 1)
+        lines++;
+    for (const char *p = found; (p = strstr(p, rule)); p++)
+        n++;
+    cr_assert_eq(n, lines, "line %d: other findings\n%s", line, found);
+    loaded_free(&l);
+    return n;
+}
+
+static void limit(const char *rule, const char *before, size_t n, const char *item, const char *after, int line)
+{
+    char *under = many(before, n, item, after), *above = many(before, n + 1, item, after);
+    cr_expect_eq(cited(under, rule, line), 0, "line %d: %zu are fine", line, n);
+    cr_expect_eq(cited(above, rule, line), 1, "line %d: %zu are too many", line, n + 1);
+    free(under);
+    free(above);
+}
+
+#define LIMIT(rule, before, n, item, after) limit("(" rule ")", before, n, item, after, __LINE__)
+#define NET                                                                                                  \
+    "virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/8], subnets: [{name: s, addressPrefix: 10.0.0.0/8}]}]\n"
+
+Test(cover_limits, L01_routes_of_a_table)
+{
+    LIMIT("L-01", "routeTables: [{name: t, routes: [", 400, "{name: r#, addressPrefix: %/32, nextHopType: None}, ", "]}]\n");
+}
+
+Test(cover_limits, L03_groups_of_a_subscription)
+{
+    LIMIT("L-03", "subscription: sub-a\nnetworkSecurityGroups:\n", 5000, "  - {name: g#}\n", "");
+}
+
+Test(cover_limits, L04_addresses_of_a_field)
+{
+    LIMIT("L-04", "networkSecurityGroups: [{name: g, securityRules: [{name: r, priority: 100, direction: Inbound, access: Allow, "
+                  "protocol: Tcp, sourceAddressPrefixes: [", 4000, "%/32, ", "]}]}]\n");
+}
+
+Test(cover_limits, L05_application_security_groups)
+{
+#define ASGS(n) "applicationSecurityGroups: [" n "]\n"
+    char *groups = many("applicationSecurityGroups: [", 101, "{name: a#}, ", "]\n");
+    char head[8192];
+    snprintf(head, sizeof head, "%s" NET "networkInterfaces: [{name: n, subnet: v/s, applicationSecurityGroups: [", groups);
+    LIMIT("L-05", head, 20, "a#, ", "]}]\n");
+    snprintf(head, sizeof head, "%snetworkSecurityGroups: [{name: g, securityRules: [{name: r, priority: 100, direction: Inbound, "
+             "access: Allow, protocol: Tcp, sourceApplicationSecurityGroups: [", groups);
+    LIMIT("L-05", head, 10, "a#, ", "]}]}]\n");
+    snprintf(head, sizeof head, "%snetworkSecurityGroups:\n  - name: g\n    securityRules:\n", groups);
+    LIMIT("L-05", head, 100, "      - {name: r#, priority: @, direction: Inbound, access: Allow, protocol: Tcp, "
+                             "sourceApplicationSecurityGroups: [a#]}\n", "");
+    free(groups);
+    LIMIT("L-05", ASGS("{name: a}") NET "networkInterfaces:\n", 4000,
+          "  - {name: n#, subnet: v/s, applicationSecurityGroups: [a]}\n", "");
+    LIMIT("L-05", ASGS("{name: a}") NET "services: [{name: x, type: Contoso.Things/things}]\nprivateEndpoints:\n", 50,
+          "  - {name: p#, subnet: v/s, service: x, groupIds: [g], applicationSecurityGroups: [a]}\n", "");
+}
+
+Test(cover_limits, L06_networks, .timeout = 60)
+{
+    LIMIT("L-06", "subscription: sub-a\nvirtualNetworks:\n", 1000, "  - {name: v#, addressPrefixes: [10.0.0.0/16], subnets: []}\n", "");
+    LIMIT("L-06", "virtualNetworks:\n  - name: v\n    addressPrefixes: [10.0.0.0/8]\n    dnsServers: [", 20, "%, ", "]\n    subnets: []\n");
+    LIMIT("L-06", NET "networkInterfaces:\n", 65536, "  - {name: n#, subnet: v/s}\n", "");
+}
+
+Test(cover_limits, L06_subnets, .timeout = 60)
+{
+    LIMIT("L-06", "virtualNetworks:\n  - name: v\n    addressPrefixes: [10.0.0.0/8]\n    subnets:\n", 3000,
+          "      - {name: s#, addressPrefix: ^}\n", "");
+}
+
+Test(cover_limits, L06_peerings)
+{
+    char *links = many("virtualNetworks:\n  - name: v\n    addressPrefixes: [192.168.0.0/16]\n    subnets: []\n"
+                       "    virtualNetworkPeerings:\n", 500, "      - {remoteVirtualNetwork: p#}\n", "");
+    static const char peer[] =
+        "  - {name: p#, addressPrefixes: [^], subnets: [], virtualNetworkPeerings: [{remoteVirtualNetwork: v}]}\n";
+    char *full = many(links, 500, peer, "");
+    cr_expect_eq(cited(full, "(L-06)", __LINE__), 0);
+    free(full);
+    char *more = many(links, 1, "      - {remoteVirtualNetwork: p500}\n", "");
+    full = many(more, 501, peer, "");
+    cr_expect_eq(cited(full, "(L-06)", __LINE__), 1);
+    free(links), free(more), free(full);
+}
+
+#define HIGH                                                                                                 \
+    "virtualNetworks: [{name: v, privateEndpointVNetPolicies: Basic, addressPrefixes: [10.0.0.0/8], subnets: "  \
+    "[{name: s, addressPrefix: 10.0.0.0/8, privateEndpointNetworkPolicies: Enabled}]}]\n"
+#define THING "services: [{name: x, type: Contoso.Things/things}]\nprivateEndpoints:\n"
+#define PE    "  - {name: p#, subnet: v/s, service: x, groupIds: [g]}\n"
+
+Test(cover_limits, L07_private_endpoints, .timeout = 60)
+{
+    LIMIT("L-07", NET THING, 1000, PE, "");
+    LIMIT("L-07", HIGH THING, 5000, PE, "");
+}
+
+/* 4,000 in a network of peers none of which is full. */
+Test(cover_limits, L07_private_endpoints_of_peers, .timeout = 60)
+{
+    static const char head[] =
+        "virtualNetworks:\n"
+        "  - {name: v, addressPrefixes: [10.0.0.0/9], subnets: [{name: s, addressPrefix: 10.0.0.0/9}], virtualNetworkPeerings:\n"
+        "     [{remoteVirtualNetwork: a}, {remoteVirtualNetwork: b}, {remoteVirtualNetwork: c}]}\n"
+        "  - {name: a, addressPrefixes: [172.16.0.0/16], subnets: [{name: s, addressPrefix: 172.16.0.0/16}],\n"
+        "     virtualNetworkPeerings: [{remoteVirtualNetwork: v}]}\n"
+        "  - {name: b, addressPrefixes: [172.17.0.0/16], subnets: [{name: s, addressPrefix: 172.17.0.0/16}],\n"
+        "     virtualNetworkPeerings: [{remoteVirtualNetwork: v}]}\n"
+        "  - {name: c, addressPrefixes: [172.18.0.0/16], subnets: [{name: s, addressPrefix: 172.18.0.0/16}],\n"
+        "     virtualNetworkPeerings: [{remoteVirtualNetwork: v}]}\n" THING;
+    char *a = many(head, 1000, "  - {name: a#, subnet: a/s, service: x, groupIds: [g]}\n", "");
+    char *b = many(a, 1000, "  - {name: b#, subnet: b/s, service: x, groupIds: [g]}\n", "");
+    char *c = many(b, 999, "  - {name: c#, subnet: c/s, service: x, groupIds: [g]}\n", "");
+    char *full = many(c, 1, "  - {name: last, subnet: c/s, service: x, groupIds: [g]}\n", "");
+    char *all = many(c, 1000, PE, ""), *more = many(full, 1000, PE, "");
+    cr_expect_eq(cited(all, "(L-07)", __LINE__), 0);
+    cr_expect_eq(cited(more, "(L-07)", __LINE__), 0, "4,000 with all peers");
+    free(all);
+    all = many(full, 1001, PE, "");
+    cr_expect_eq(cited(all, "(L-07)", __LINE__), 2, "1,001 in the network, and 4,001 with its peers");
+    free(a), free(b), free(c), free(full), free(all), free(more);
+}
+
+#define LB "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: v/s}]}]\nprivateLinkServices:\n"
+
+Test(cover_limits, L08_private_link_services)
+{
+    LIMIT("L-08", NET LB, 8, "  - {name: p#, loadBalancerFrontend: lb/fe, subnet: v/s}\n", "");
+    LIMIT("L-08", NET LB "  - {name: p, loadBalancerFrontend: lb/fe, subnet: v/s, natIPs: [", 8, "10.0.1.#, ", "]}\n");
+    LIMIT("L-08", NET LB "  - {name: p, loadBalancerFrontend: lb/fe, subnet: v/s, visibility: [", 100, "sub-#, ", "]}\n");
+    LIMIT("L-08", NET LB "  - {name: p, loadBalancerFrontend: lb/fe, subnet: v/s, autoApproval: [", 100, "sub-#, ", "]}\n");
+    LIMIT("L-08", HIGH LB "  - {name: p, loadBalancerFrontend: lb/fe, subnet: v/s}\nprivateEndpoints:\n", 1000,
+          "  - {name: p#, subnet: v/s, service: p}\n", "");
+}
+
+#define ENDPOINTS(type) NET "services: [{name: x, type: " type "}]\nprivateEndpoints:\n"
+
+Test(cover_limits, L09_endpoints_of_a_resource)
+{
+    LIMIT("L-09", ENDPOINTS("Microsoft.KeyVault/vaults"), 64, "  - {name: p#, subnet: v/s, service: x, groupIds: [vault]}\n", "");
+    LIMIT("L-09", ENDPOINTS("Microsoft.ContainerRegistry/registries"), 10, "  - {name: p#, subnet: v/s, service: x, groupIds: [registry]}\n", "");
+    LIMIT("L-09", ENDPOINTS("Microsoft.RecoveryServices/vaults"), 12, "  - {name: p#, subnet: v/s, service: x, groupIds: [AzureBackup]}\n", "");
+    char *zones = many("privateDnsZones: [", 6, "{name: z#.example}, ", "]\n");
+    char head[1024];
+    snprintf(head, sizeof head, "%s" NET "services: [{name: x, type: Contoso.Things/things}]\nprivateEndpoints: [{name: p, "
+             "subnet: v/s, service: x, groupIds: [g], privateDnsZoneGroup: [", zones);
+    LIMIT("L-09", head, 5, "z#.example, ", "]}]\n");
+    free(zones);
+}
+
+Test(cover_limits, L10_rules_of_a_resource)
+{
+    static const struct {
+        const char *type;
+        size_t n;
+    } row[] = {{"Microsoft.Storage/storageAccounts", 100},          {"Microsoft.Sql/servers", 128},
+               {"Microsoft.KeyVault/vaults", 200},                  {"Microsoft.DocumentDB/databaseAccounts", 64},
+               {"Microsoft.EventHub/namespaces", 128},              {"Microsoft.ServiceBus/namespaces", 128}};
+    char *net = many("virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/8], subnets: [\n", 201,
+                     "  {name: s#, addressPrefix: 10.#.0.0/24},\n", "]}]\n");
+    char *head = malloc(strlen(net) + 256);
+    cr_assert_not_null(head);
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        sprintf(head, "%sservices: [{name: x, type: %s, networkAcls: {defaultAction: Deny, virtualNetworkRules: [", net, row[i].type);
+        LIMIT("L-10", head, row[i].n, "v/s#, ", "]}}]\n");
+    }
+    free(net);
+    free(head);
+    LIMIT("L-10", "services: [{name: x, type: Microsoft.KeyVault/vaults, networkAcls: {defaultAction: Deny, ipRules: [", 1000,
+          "20.0.0.0/30, ", "]}}]\n");
+}
+
+/* L-11: as many as there are subnets and services. */
+Test(cover_limits, L11_service_endpoints_are_not_limited)
+{
+    char *text = many("virtualNetworks:\n  - name: v\n    addressPrefixes: [10.0.0.0/8]\n    subnets:\n", 250,
+                      "      - {name: s#, addressPrefix: 10.#.0.0/24, serviceEndpoints: [{service: Microsoft.Storage}, "
+                      "{service: Microsoft.Sql}, {service: Microsoft.KeyVault}, {service: Microsoft.ServiceBus}, "
+                      "{service: Microsoft.EventHub}, {service: Microsoft.AzureCosmosDB}, {service: Microsoft.Web}]}\n", "");
+    cr_assert_eq(cited(text, "(L-", __LINE__), 0);
+    free(text);
+}
+
+Test(cover_limits, L12_service_endpoint_policies)
+{
+    LIMIT("L-12", "subscription: sub-a\nserviceEndpointPolicies:\n", 500, "  - {name: p#}\n", "");
+    char *policies = many("serviceEndpointPolicies:\n", 101, "  - {name: p#}\n", "");
+    char *head = malloc(strlen(policies) + 256);
+    cr_assert_not_null(head);
+    sprintf(head, "%svirtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: 10.0.0.0/24, "
+            "serviceEndpointPolicies: [", policies);
+    LIMIT("L-12", head, 100, "p#, ", "]}]}]\n");
+    free(policies);
+    free(head);
+    char *services = many("services: [", 201, "{name: a#, type: Microsoft.Storage/storageAccounts}, ", "]\n");
+    head = malloc(strlen(services) + 256);
+    cr_assert_not_null(head);
+    sprintf(head, "%slocation: westeurope\nserviceEndpointPolicies: [{name: p, definitions: [{service: Microsoft.Storage, "
+            "serviceResources: [", services);
+    LIMIT("L-12", head, 200, "a#, ", "]}]}]\n");
+    free(services);
+    free(head);
+}
+
+Test(cover_limits, L14_zones, .timeout = 60)
+{
+    LIMIT("L-14", "privateDnsZones:\n  - name: z.example\n    records:\n", 25000, "      - {name: r#, type: A, values: [10.0.0.4]}\n", "");
+    char *nets = many("virtualNetworks:\n", 1001, "  - {name: v#, addressPrefixes: [10.0.0.0/16], subnets: [], subscription: s#}\n", "");
+    char *head = malloc(strlen(nets) + 256);
+    cr_assert_not_null(head);
+    sprintf(head, "%sprivateDnsZones:\n  - name: z.example\n    virtualNetworkLinks:\n", nets);
+    LIMIT("L-14", head, 1000, "      - {virtualNetwork: v#}\n", "");
+    LIMIT("L-14", head, 100, "      - {virtualNetwork: v#, registrationEnabled: true}\n", "");
+    free(nets);
+    free(head);
+}
