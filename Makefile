@@ -127,6 +127,13 @@ fuzz:  ## fuzz each target FUZZ_SECONDS (default 60) with clang's libFuzzer
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=fuzz fuzzers
 	@tests/fuzz.sh build/obj/fuzz/tests $(FUZZ_SECONDS)
 
+.PHONY: rules truth-table
+rules:  ## how many rules of the model are shown by tests and scenarios, and which are not
+	@bash tests/check_coverage.sh --report
+
+truth-table: all  ## what user routes do to private endpoints: policy, length and next hop type
+	@bash tests/endpoint_policy_table.sh $(BIN)
+
 golden: all  ## renew one golden file on purpose: make golden NAME=acr-pull
 	@tests/golden.sh $(BIN) "$(NAME)"
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Run every test program and script, sum up, and end on one line: "N passed, N failed, N skipped".
 #   run.sh PROGRAM TEST-FOLDER
-# A script in tests/check_*.sh prints "ok NAME", "not ok NAME", "skip NAME: reason" lines and gets PROGRAM as $1.
+# A script in tests/check_*.sh prints "ok NAME", "not ok NAME", "skip NAME: reason" lines and gets
+# PROGRAM and TEST-FOLDER.
 set -u
 bin=$1 dir=$2
 passed=0 failed=0 skipped=0
@@ -25,7 +26,7 @@ for src in tests/test_*.c; do
     passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0} + ${c:-0})) skipped=$((skipped + s))
 done
 for sh in tests/check_*.sh; do
-    bash "$sh" "$bin" >"$log" 2>&1
+    bash "$sh" "$bin" "$dir" >"$log" 2>&1
     rc=$?
     p=$(grep -c '^ok ' "$log") f=$(grep -c '^not ok ' "$log") s=$(grep -c '^skip ' "$log")
     [ $rc -ne 0 ] && [ "$f" = 0 ] && f=1

@@ -2,6 +2,7 @@
 #include "tests/support_story.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 
 /* SE-06: a MySQL server counts as Microsoft.Sql. Its subnet switches the endpoint on for a database server next door, and
  * is refused by the MySQL server until that lists it. */
@@ -181,4 +182,19 @@ Test(cover_se, SE01_identity_and_not_address)
           "  - {from: vm, to: kv, sourcePort: 50000, expect: {verdict: delivered, sourceSeen: 10.0.1.4}}\n"
           "  - {from: twin, to: kv, sourcePort: 50000, expect: {verdict: denied, reason: ServiceFirewall,\n"
           "     sourceSeen: 10.0.1.4, nextHopType: VirtualNetworkServiceEndpoint}}\n");
+}
+
+/* SE-01: over the backbone, though the address is public: as near as an account without service endpoint, and not as far as
+ * the Internet. */
+Test(cover_se, SE01_stays_on_the_backbone)
+{
+    struct story s = story_tell(
+        APP("") "links: {backbone: {latency: 1ms, jitter: 0ms}, internet: {latency: 50ms, jitter: 0ms}}\n"
+        "flows: [{name: near, from: vm, to: acc, expect: {verdict: delivered, nextHopType: VirtualNetworkServiceEndpoint}},\n"
+        "  {name: far, from: vm, to: web, expect: {verdict: delivered, nextHopType: Internet}}]\n");
+    const int64_t near = strtoll(story_value(&s, "near", "duration_ns"), NULL, 10);
+    const int64_t far = strtoll(story_value(&s, "far", "duration_ns"), NULL, 10);
+    cr_assert(near > 2000000 && near < 10000000, "%lld", (long long)near);
+    cr_assert(far > 100000000, "%lld", (long long)far);
+    story_end(&s);
 }
