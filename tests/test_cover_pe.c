@@ -26,18 +26,22 @@
     "routeTables: [{name: rt, routes: [{name: pe, addressPrefix: 10.0.2.5/32, nextHopType: VirtualAppliance,\n" \
     "  nextHopIpAddress: 10.0.9.4}]}]\n"
 
-/* PE-15, PE-16: who has the reply. An appliance that does not translate sees the request only, unless the reply goes back to
- * the last hop. */
+/* PE-15: the reply passes by an appliance that does not translate; one that keeps state then takes the client's next packet
+ * for a stray. */
 Test(cover_pe, PE15_the_reply_goes_straight_to_the_client)
 {
-    story(NET(", routeTable: rt", "", "snat: false", PES ZONE HOST_ROUTE)
+    story(NET(", routeTable: rt", "", "snat: false, stateful: false", PES ZONE HOST_ROUTE)
           "flows: [{from: vm, to: pe, expect: {verdict: delivered, sourceSeen: 10.0.1.4, path: [vm, fw, pe, acc],\n"
+          "  returnPath: [acc, pe, vm]}}]\n");
+    story(NET(", routeTable: rt", "", "snat: false", PES ZONE HOST_ROUTE)
+          "flows: [{from: vm, to: pe, expect: {verdict: dropped, reason: AsymmetricReturn, path: [vm, fw, pe, acc],\n"
           "  returnPath: [acc, pe, vm]}}]\n");
     story(NET(", routeTable: rt", "", "snat: true", PES ZONE HOST_ROUTE)
           "flows: [{from: vm, to: pe, expect: {verdict: delivered, sourceSeen: 10.0.9.4, path: [vm, fw, pe, acc],\n"
           "  returnPath: [acc, pe, fw, vm]}}]\n");
 }
 
+/* PE-16: observed, it goes back to whoever delivered the request, and the appliance sees both directions. */
 Test(cover_pe, PE16_or_to_the_last_hop)
 {
     story("switches: {privateEndpointReturn: lastHop}\n" NET(", routeTable: rt", "", "snat: false", PES ZONE HOST_ROUTE)
