@@ -9,9 +9,10 @@ O       := build/obj/$(MODE)
 BIN     := $(if $(filter release,$(MODE)),build/vnetsim,build/$(MODE)/vnetsim)
 
 # What building and testing need. tshark reads the captures back as an outsider would.
-DEPS     := gcc libc6-dev libpcap-dev libnl-3-dev libnl-route-3-dev uthash-dev libyaml-dev libjansson-dev \
-            liblzma-dev libcriterion-dev xz-utils jq tshark
-DEPS_DEV := clang libclang-rt-14-dev clang-format clang-tidy cppcheck gdb valgrind gcovr debootstrap
+DEPS       := gcc libc6-dev libpcap-dev libnl-3-dev libnl-route-3-dev uthash-dev libyaml-dev libjansson-dev \
+              liblzma-dev libcriterion-dev xz-utils jq tshark
+DEPS_DEV   := clang libclang-rt-14-dev clang-format clang-tidy cppcheck gdb valgrind gcovr debootstrap
+DEPS_BENCH := libdpdk-dev liburcu-dev libck-dev uthash-dev
 
 # -- flags, grouped with their reasons ------------------------------------------------------------------
 WARN := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
@@ -48,11 +49,19 @@ MAIN_O   := $(O)/topology/main.o
 LIBA     := $(O)/libcmd.a $(O)/libtopology.a $(O)/libpcaps.a $(O)/libdataplane.a
 TESTS    := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/test_*.c))
 BENCHES  := $(patsubst bench/%.c,$(O)/bench/%,$(wildcard bench/bench_*.c))
+# what benchmarks share, and the peers whose headers are installed (make deps-bench)
+have      = $(wildcard /usr/include/$(1) /usr/include/*/$(1))
+BENCH_C  := bench/bench.c bench/gen.c bench/plot.c $(if $(call have,uthash.h),bench/peer_uthash.c) \
+            $(if $(call have,dpdk/rte_fib.h),bench/peer_dpdk.c bench/peer_acl.c) \
+            $(if $(call have,urcu/rculfhash.h),bench/peer_lfht.c) $(if $(call have,ck_ht.h),bench/peer_ck.c)
+BENCH_O  := $(patsubst %.c,$(O)/%.o,$(BENCH_C))
+BENCH_L  := $(if $(call have,dpdk/rte_fib.h),-lrte_fib -lrte_lpm -lrte_hash -lrte_acl -lrte_eal) \
+            $(if $(call have,urcu/rculfhash.h),-lurcu-qsbr -lurcu-cds) $(if $(call have,ck_ht.h),-lck)
 FUZZERS  := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/fuzz_*.c))
 # support code shared by test programs: tests/support*.c
 TSUP_O   := $(patsubst %.c,$(O)/%.o,$(wildcard tests/support*.c))
 
-.PHONY: all demo test check-tree deps deps-dev install asan bench fuzz golden help clean
+.PHONY: all demo test check-tree deps deps-dev deps-bench install asan bench bench-quick fuzz golden help clean
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -79,8 +88,13 @@ $(O)/%.o: %.c
 $(O)/tests/test_%: $(O)/tests/test_%.o $(TSUP_O) $(LIBA)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
 
-$(O)/bench/bench_%: $(O)/bench/bench_%.o $(LIBA)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+# peers are built as their own makers would for this machine; their headers are not held to our warnings
+$(O)/bench/peer_%.o: CFLAGS = $(STD) -O3 -march=native -g -w -I. -isystem /usr/include/dpdk \
+	-isystem /usr/include/x86_64-linux-gnu/dpdk -MMD -MP
+$(O)/bench/peer_dpdk.o $(O)/bench/peer_acl.o: CFLAGS += -std=gnu11 -include rte_config.h
+
+$(O)/bench/bench_%: $(O)/bench/bench_%.o $(BENCH_O) $(LIBA)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(BENCH_L) $(LIBS)
 
 $(O)/tests/fuzz_%: $(O)/tests/fuzz_%.o $(LIBA)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
@@ -113,10 +127,18 @@ asan:  ## build with address and undefined-behaviour sanitizers and run every te
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=asan all tests
 	@tests/run.sh build/asan/vnetsim build/obj/asan/tests
 
-bench:  ## time each table against its reference and uthash
+bench:  ## time each table beside other projects' (make deps-bench installs them), nine rounds
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -j$$(nproc) benches
-	@for b in $(BENCHES); do $$b || exit 1; done
+	@for b in $(BENCHES); do $$b build/bench || exit 1; done
+
+bench-quick:  ## the same with fewer sizes and five rounds, under two minutes
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -j$$(nproc) benches
+	@for b in $(BENCHES); do $$b --quick build/bench || exit 1; done
+
+deps-bench:  ## install the projects that benchmarks compare with
+	@tests/deps.sh $(DEPS) $(DEPS_BENCH)
 
 .PHONY: benches fuzzers
 benches: $(BENCHES)
@@ -141,6 +163,6 @@ clean:  ## remove build/
 	rm -rf build
 
 help:  ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 -include $(shell [ -d $(O) ] && find $(O) -name '*.d')

@@ -1,98 +1,85 @@
-/* bench.h - timing side by side: every contender of a row runs once in each round, in turn, so that what
- * disturbs the machine disturbs all of them; figures are medians over the rounds after one round of
- * warming up; and every answer is compared with the expected one, in every round. Ratios within a run
- * count, absolute figures do not. */
+/* bench.h - timing side by side, and what comes of it: rows, goals, plots.
+ *
+ * A row is one piece of work that several contenders do. Every contender runs once in each round, in turn, so
+ * that what disturbs the machine disturbs all of them; the first round warms up and is not counted; every
+ * answer of every round is compared with the expected one, outside the time. What is reported first is the
+ * ratio of the first contender to each other: the median over the rounds of the ratio within a round.
+ * Absolute figures depend on the machine and its neighbours. */
 #ifndef VNETSIM_BENCH_BENCH_H
 #define VNETSIM_BENCH_BENCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-#define BENCH_ROUNDS 5
-#define BENCH_RUNS   4
+#define BENCH_ROUNDS_MAX 15
+#define BENCH_RUNS       12
+#define BENCH_MISS       UINT64_MAX
 
-/* One contender: does the row's whole work once, answers into out. */
+/* One contender: does the row's whole work once, answers into out: numbers of 4 or 8 bytes, all ones for
+ * a miss. Before it runs out is all ones, so that a lookup which leaves misses alone need not write them. */
 struct bench_run {
-    const char *name;
+    const char *name, *how; /* how: the lookup function it chose; NULL: there is one only */
     void (*fn)(void *ctx, void *out);
+    void *ctx;
+    const uint64_t *want; /* NULL: the row's */
+    uint64_t (*decode)(const void *out, size_t i); /* an answer not written like that => such a one; or NULL */
+    const void *at;       /* an address inside its table, to find out its pages; NULL: not known */
+    size_t bytes, width;  /* memory of its table (0: not known); bytes of an answer */
 };
 
-/* One row: work is the number of operations a run does, want the bytes that out must hold afterwards. */
 struct bench_row {
-    const char *label;
-    struct bench_run run[BENCH_RUNS]; /* ends with a NULL name; the first is compared with the others */
-    void *ctx, *out;
-    const void *want;
-    size_t out_size, work;
-    int (*cmp)(const void *out, const void *want, size_t out_size); /* 0: the same; NULL: compare bytes */
+    const char *what, *table, *stream; /* the three together name the row */
+    struct bench_run run[BENCH_RUNS];
+    size_t n_runs, work, entries; /* work: operations of a run, and answers */
+    const uint64_t *want;         /* BENCH_MISS: a miss */
 };
 
-static inline double bench_now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
+/* A row's outcome, one for each contender. */
+struct bench_result {
+    char what[24], table[40], stream[24], impl[40], how[40], pages[24];
+    double median, q1, q3; /* millions a second */
+    double ratio;          /* the row's first contender to this one */
+    size_t bytes, entries, row;
+};
 
-static inline int bench_cmp(const void *x, const void *y)
-{
-    const double *a = x, *b = y;
-    return *a < *b ? -1 : *a > *b;
-}
+struct bench_goal {
+    char goal[192], want[24], note[48];
+    double got;
+    bool met;
+};
 
-static inline double bench_median(double *v, size_t n)
-{
-    qsort(v, n, sizeof *v, bench_cmp);
-    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
-}
+struct bench {
+    int rounds;
+    bool quick;
+    struct bench_result *result;
+    struct bench_goal *goal;
+    size_t n_results, n_goals, n_rows;
+};
 
-static inline void *bench_array(size_t n, size_t size)
-{
-    void *p = calloc(n ? n : 1, size);
-    if (!p) {
-        fprintf(stderr, "bench: out of memory\n");
-        exit(3);
-    }
-    return p;
-}
+double bench_now(void);
+/* => zeroed memory on huge pages where it is large; the program ends if there is none. */
+void *bench_array(size_t n, size_t size);
+void bench_free(void *p, size_t n, size_t size);
+/* End the program with a message if err (negative errno) is not 0. */
+void bench_check(int err, const char *what);
 
-/* Run one contender. => seconds; a wrong answer ends the program. */
-static inline double bench_once(const struct bench_row *row, const struct bench_run *run)
-{
-    memset(row->out, 0x5a, row->out_size);
-    double start = bench_now();
-    run->fn(row->ctx, row->out);
-    double spent = bench_now() - start;
-    if ((row->cmp ? row->cmp : memcmp)(row->out, row->want, row->out_size) != 0) {
-        fprintf(stderr, "bench: %s: %s gave a wrong answer\n", row->label, run->name);
-        exit(1);
-    }
-    return spent;
-}
+/* Time a row, print it and keep it. A wrong answer ends the program. */
+void bench_row(struct bench *b, const struct bench_row *row);
 
-/* Time a row and print it: millions of operations a second, and the first contender's ratio to each other. */
-static inline void bench_row(const struct bench_row *row)
-{
-    double spent[BENCH_RUNS][BENCH_ROUNDS + 1], rate[BENCH_RUNS];
-    int n = 0;
-    while (n < BENCH_RUNS && row->run[n].name)
-        n++;
-    for (int round = 0; round <= BENCH_ROUNDS; round++)
-        for (int i = 0; i < n; i++)
-            spent[i][round] = bench_once(row, &row->run[i]);
-    printf("%-38s", row->label);
-    for (int i = 0; i < n; i++) {
-        rate[i] = (double)row->work / bench_median(spent[i] + 1, BENCH_ROUNDS) / 1e6;
-        printf("  %s %.*f", row->run[i].name, rate[i] < 10 ? 2 : 1, rate[i]);
-    }
-    for (int i = 1; i < n; i++)
-        printf("%s %.1fx %s", i == 1 ? "  |" : ",", rate[0] / rate[i], row->run[i].name);
-    printf("\n");
-    fflush(stdout);
-}
+/* The last row's goal: its contender `ours` at least `want` times as fast as each of the contenders whose name
+ * begins with `peer` (NULL: any but ours and the ceiling). Not met where their pages differ; nothing is noted
+ * where no such peer took part. */
+void bench_want(struct bench *b, const char *ours, const char *peer, double want);
+/* A goal about some other figure: at most `want` of `unit`. */
+void bench_want_at_most(struct bench *b, const char *goal, double got, double want, const char *unit);
+
+/* => "2M", "4k" or how much of the 2 MiB around p is on huge pages. */
+void bench_pages(const void *p, char *out, size_t size);
+
+/* Write results.jsonl, goals.json and the plots into dir (made if need be). => 0, or -errno. */
+int bench_write(const struct bench *b, const char *dir);
+int bench_plot(const struct bench *b, const char *dir);
 
 #endif

@@ -1,0 +1,212 @@
+/* gen.c - see gen.h.
+ *
+ * The cloud-shaped table, in numbers of routes at scale 1:
+ *
+ *   5       default, 10/8, 172.16/12, 192.168/16, 100.64/10: the system's own
+ *   ~20     address spaces of the network and its peers: /16 in 10.0.0.0/10, of which subnets are cut
+ *   400     user routes: inside those spaces, /18 to /28, evenly
+ *   3,000   prefixes of service endpoints and tags: public addresses 4.0.0.0 to 52.255.255.255; lengths like
+ *           the published lists: /24 and shorter 45 %, /25 to /28 40 %, /29 to /31 15 %
+ *   5,000   learned by BGP from sites: half of them aggregates /16 to /22 and half /24, in 172.16/12, 192.168/16,
+ *           10.64/10 and 100.64/10
+ *   20,000  private endpoints, /32: subnets are dedicated to them, so they stand in runs of up to 120 from a
+ *           subnet's fifth address on (platforms hand out the lowest free one), in /24s of the peers' spaces
+ *
+ * Streams: uniform over all addresses; in-prefix: a route drawn evenly, then an address inside it; Zipf: the
+ * k-th of 10,000 in-prefix addresses about 1/k as often as the first. */
+#include "bench/gen.h"
+#include "bench/bench.h"
+#include "dataplane/addr.h"
+#include "dataplane/rng.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const gen_stream_name[GEN_STREAMS] = {"uniform", "in-prefix", "Zipf"};
+
+static void put(struct gen_routes *g, uint32_t addr, unsigned len)
+{
+    if (g->n == g->cap) {
+        g->cap = g->cap ? 2 * g->cap : 4096;
+        g->route = realloc(g->route, g->cap * sizeof *g->route);
+        bench_check(g->route ? 0 : -ENOMEM, "memory");
+    }
+    g->route[g->n] = (struct lpm_route){
+        .addr = addr & ip4_mask(len), .len = (uint8_t)len, .nexthop = (uint32_t)(g->n % 100)};
+    g->n++;
+    g->hosts += len == 32;
+}
+
+static void system_routes(struct gen_routes *g, struct rng *r)
+{
+    put(g, 0, 0);
+    put(g, IP4(10, 0, 0, 0), 8);
+    put(g, IP4(172, 16, 0, 0), 12);
+    put(g, IP4(192, 168, 0, 0), 16);
+    put(g, IP4(100, 64, 0, 0), 10);
+    for (uint32_t i = 0; i < 20; i++)
+        put(g, IP4(10, i * 3 + (uint32_t)rng_below(r, 3), 0, 0), 16);
+}
+
+static void service_route(struct gen_routes *g, struct rng *r)
+{
+    uint64_t kind = rng_below(r, 100);
+    unsigned len = kind < 45   ? 14 + (unsigned)rng_below(r, 11)
+                   : kind < 85 ? 25 + (unsigned)rng_below(r, 4)
+                               : 29 + (unsigned)rng_below(r, 3);
+    put(g, IP4(4, 0, 0, 0) + (uint32_t)rng_below(r, (uint64_t)49 << 24), len);
+}
+
+static void site_route(struct gen_routes *g, struct rng *r)
+{
+    static const struct prefix4 space[] = {{IP4(172, 16, 0, 0), 12}, {IP4(192, 168, 0, 0), 16},
+                                           {IP4(10, 64, 0, 0), 10}, {IP4(100, 64, 0, 0), 10}};
+    struct prefix4 in = space[rng_below(r, 4)];
+    unsigned len = rng_below(r, 2) ? 24 : 16 + (unsigned)rng_below(r, 7);
+    put(g, in.addr | ((uint32_t)rng_u64(r) & ~ip4_mask(in.len)), len);
+}
+
+static void endpoint_routes(struct gen_routes *g, struct rng *r, size_t n)
+{
+    while (n) {
+        size_t run = 1 + rng_below(r, 120);
+        uint32_t subnet = g->route[5 + rng_below(r, 20)].addr | (uint32_t)rng_below(r, 256) << 8;
+        for (run = run < n ? run : n; run; run--, n--)
+            put(g, subnet + 3 + (uint32_t)run, 32);
+    }
+}
+
+struct gen_routes gen_cloud(unsigned scale_down)
+{
+    struct gen_routes g = {.n = 0};
+    struct rng r;
+    rng_seed(&r, 1, "cloud");
+    system_routes(&g, &r);
+    for (unsigned i = 0; i < 400 / scale_down; i++)
+        put(&g, IP4(10, 0, 0, 0) | ((uint32_t)rng_u64(&r) & 0x3fffff), 18 + (unsigned)rng_below(&r, 11));
+    for (unsigned i = 0; i < 3000 / scale_down; i++)
+        service_route(&g, &r);
+    for (unsigned i = 0; i < 5000 / scale_down; i++)
+        site_route(&g, &r);
+    endpoint_routes(&g, &r, 20000 / scale_down);
+    return g;
+}
+
+int gen_feed(const char *path, struct gen_routes *out)
+{
+    char command[600], line[128];
+    unsigned a, b, c, d, len;
+    struct gen_routes g = {.n = 0};
+    snprintf(command, sizeof command, "exec xz -dc '%s'", path);
+    FILE *f = popen(command, "r");
+    if (!f)
+        return -errno;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "%u.%u.%u.%u/%u", &a, &b, &c, &d, &len) == 5 && a < 256 && len <= 32)
+            put(&g, IP4(a, b, c, d), len);
+    *out = g;
+    return pclose(f) || !g.n ? -ENOENT : 0;
+}
+
+void gen_routes_free(struct gen_routes *g)
+{
+    free(g->route);
+}
+
+static uint32_t inside(const struct gen_routes *g, struct rng *r)
+{
+    const struct lpm_route *x = &g->route[rng_below(r, g->n)];
+    return x->addr | ((uint32_t)rng_u64(r) & ~ip4_mask(x->len));
+}
+
+void gen_addresses(const struct gen_routes *g, enum gen_stream s, uint32_t *addr, size_t n)
+{
+    enum { HOT = 10000 };
+    uint32_t hot[HOT];
+    struct rng r;
+    rng_seed(&r, 1, "addresses");
+    for (size_t i = 0; i < HOT; i++)
+        hot[i] = inside(g, &r);
+    for (size_t i = 0; i < n; i++)
+        addr[i] = s == GEN_UNIFORM     ? (uint32_t)rng_u64(&r)
+                  : s == GEN_IN_PREFIX ? inside(g, &r)
+                                       : hot[(size_t)exp(rng_unit(&r) * log(HOT)) - 1];
+}
+
+/* Clients of 256 network interfaces, their ports counting up, to one service. */
+struct flow_key gen_flow(uint32_t i)
+{
+    return flow_key_make(i & 255, 0, 6, IP4(10, 0, 0, 4) + (i >> 8), IP4(10, 200, 0, 4),
+                         (uint16_t)(49152 + i % 16384), 443);
+}
+
+/* Subnets of 100 endpoints from the fifth address on. */
+uint32_t gen_host(uint32_t i)
+{
+    return IP4(10, 0, 0, 0) + (i / 100 << 8) + 4 + i % 100;
+}
+
+/* -- rules ----------------------------------------------------------------------------------------------- */
+
+#define TAGS 20
+#define TAG  2000 /* prefixes a tag */
+
+static void tag_prefixes(struct prefix4 *tag, struct rng *r)
+{
+    for (size_t i = 0; i < (size_t)TAGS * TAG; i++)
+        tag[i] = (struct prefix4){(ip4)rng_below(r, 1 << 22) << 10, (uint8_t)(22 + rng_below(r, 2))};
+}
+
+/* Subnets and hosts to subnets and hosts, one port or a hundred, TCP or UDP. */
+struct gen_rules gen_nsg(size_t n, bool tags)
+{
+    struct rng r;
+    struct gen_rules g = {.prefix = bench_array(2 * n + (size_t)TAGS * TAG, sizeof *g.prefix),
+                          .port = bench_array(n, sizeof *g.port),
+                          .rule = bench_array(n, sizeof *g.rule),
+                          .n = n};
+    rng_seed(&r, 1, "acl rules");
+    for (size_t i = 0; i < 2 * n; i++) {
+        uint8_t len = (uint8_t)(rng_below(&r, 2) ? 32 : 20 + rng_below(&r, 9));
+        g.prefix[i] = (struct prefix4){(IP4(10, 0, 0, 0) | (ip4)rng_below(&r, 1 << 20)) & ip4_mask(len), len};
+    }
+    struct prefix4 *tag = g.prefix + 2 * n;
+    tag_prefixes(tag, &r);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t port = (uint16_t)(rng_below(&r, 4) ? rng_below(&r, 1024) : rng_u64(&r) & 0x7fff);
+        g.port[i] = (struct acl_range){port, (uint16_t)(port + (rng_below(&r, 5) ? 0 : 100))};
+        g.rule[i] = (struct acl_rule){
+            .src = &g.prefix[2 * i], .n_src = 1, .dst = &g.prefix[2 * i + 1], .n_dst = 1, .dport = &g.port[i],
+            .n_dport = 1, .proto = i % 3 ? 6 : 17, .allow = i % 4, .id = (uint32_t)i};
+        if (tags && rng_below(&r, 10) == 0) {
+            g.rule[i].src = tag + rng_below(&r, TAGS) * TAG;
+            g.rule[i].n_src = TAG;
+        }
+    }
+    g.rule[n - 1] = (struct acl_rule){.id = (uint32_t)n - 1};
+    return g;
+}
+
+void gen_rules_free(struct gen_rules *g)
+{
+    bench_free(g->prefix, 2 * g->n + (size_t)TAGS * TAG, sizeof *g->prefix);
+    bench_free(g->port, g->n, sizeof *g->port);
+    bench_free(g->rule, g->n, sizeof *g->rule);
+}
+
+void gen_keys(const struct gen_rules *g, struct acl_key *key, size_t n)
+{
+    struct rng r;
+    rng_seed(&r, 1, "acl keys");
+    for (size_t i = 0; i < n; i++) {
+        const struct acl_rule *x = &g->rule[rng_below(&r, g->n - 1)];
+        struct prefix4 src = x->src[rng_below(&r, x->n_src)], dst = x->dst[0];
+        key[i] = (struct acl_key){.src = src.addr | ((ip4)rng_u64(&r) & ~ip4_mask(src.len)),
+                                  .dst = dst.addr | ((ip4)rng_u64(&r) & ~ip4_mask(dst.len)),
+                                  .sport = (uint16_t)rng_u64(&r), .dport = x->dport->first, .proto = x->proto};
+        if (rng_below(&r, 10) == 0)
+            key[i].dport = 65535;
+    }
+}

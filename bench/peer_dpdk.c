@@ -1,0 +1,289 @@
+/* peer_dpdk.c - DPDK's tables: rte_fib (DIR-24-8, 2-byte next hops; AVX-512 and scalar), rte_lpm, rte_hash (in
+ * batches of 64, and one by one). The EAL runs without devices; its memory comes from huge pages reserved for
+ * the run, or else is advised to use transparent ones. */
+#include "bench/bench.h"
+#include "bench/peer.h"
+
+#include <errno.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_fib.h>
+#include <rte_hash.h>
+#include <rte_hash_crc.h>
+#include <rte_log.h>
+#include <rte_lpm.h>
+#include <rte_malloc.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define BATCH 64u /* RTE_HASH_LOOKUP_BULK_MAX, and what the others are best at */
+
+/* -- start ----------------------------------------------------------------------------------------------- */
+
+#define NR_HUGE "/proc/sys/vm/nr_hugepages"
+
+static long huge_pages(long set)
+{
+    long n = -1;
+    FILE *f = fopen(NR_HUGE, set < 0 ? "r" : "w");
+    if (!f)
+        return -1;
+    if (set >= 0)
+        n = fprintf(f, "%ld\n", set) > 0 ? set : -1;
+    else if (fscanf(f, "%ld", &n) != 1)
+        n = -1;
+    return fclose(f) ? -1 : n;
+}
+
+/* Reserve mib more of 2 MiB pages than the `before` there are. => false: not root, or there are not so many. */
+static bool reserve(long before, size_t mib)
+{
+    long want = before + (long)mib / 2;
+    if (before < 0 || huge_pages(want) < 0)
+        return false;
+    if (huge_pages(-1) >= want)
+        return true;
+    huge_pages(before);
+    return false;
+}
+
+void peer_dpdk_stop(void)
+{
+    rte_eal_cleanup();
+}
+
+/* Without reserved pages the whole heap is one mapping: ask for transparent huge pages. */
+static void advise(size_t mib)
+{
+    void *p = rte_malloc(NULL, 64, 64);
+    uintptr_t at = (uintptr_t)p & ~(((uintptr_t)2 << 20) - 1);
+    madvise((void *)at, mib << 20, MADV_HUGEPAGE);
+    rte_free(p);
+}
+
+const char *peer_dpdk_start(size_t mib, bool *reserved)
+{
+    char size[24], name[] = "bench", a1[] = "--no-pci", a2[] = "--in-memory", a3[] = "--no-telemetry",
+                   a4[] = "--force-max-simd-bitwidth=512", a5[] = "-m", a6[] = "--no-huge",
+                   a7[] = "--log-level=error", a8[] = "--lcores=0";
+    char *argv[] = {name, a1, a2, a3, a4, a7, a8, a5, size, a6, NULL};
+    cpu_set_t cpus;
+    long before = huge_pages(-1);
+    *reserved = reserve(before, mib);
+    snprintf(size, sizeof size, "%zu", mib);
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    int n = rte_eal_init(*reserved ? 9 : 10, argv);
+    sched_setaffinity(0, sizeof cpus, &cpus); /* the EAL pins its thread */
+    if (*reserved)
+        huge_pages(before); /* what it took it keeps: the kernel gets it back when we end, however that is */
+    if (n < 0)
+        return rte_strerror(rte_errno);
+    if (!*reserved)
+        advise(mib);
+    return NULL;
+}
+
+/* -- memory of a table: what the heap lost by making it -------------------------------------------------- */
+
+size_t peer_dpdk_heap(void)
+{
+    struct rte_malloc_socket_stats s = {0};
+    size_t used = 0;
+    for (int socket = 0; socket < 8; socket++)
+        if (rte_malloc_get_socket_stats(socket, &s) == 0)
+            used += s.heap_allocsz_bytes;
+    return used;
+}
+
+struct table {
+    void *p;
+    size_t bytes, key_size;
+};
+
+static struct table *wrap(void *p, size_t before, size_t key_size)
+{
+    struct table *t = p ? malloc(sizeof *t) : NULL;
+    if (t)
+        *t = (struct table){p, peer_dpdk_heap() - before, key_size};
+    return t;
+}
+
+static size_t table_bytes(const void *table)
+{
+    return ((const struct table *)table)->bytes;
+}
+
+static const void *table_at(const void *table)
+{
+    return ((const struct table *)table)->p;
+}
+
+static const char *unique(char *name, size_t size)
+{
+    static unsigned n;
+    snprintf(name, size, "bench%u", n++);
+    return name;
+}
+
+/* -- rte_fib --------------------------------------------------------------------------------------------- */
+
+#define FIB_MISS 0x7fff
+
+static void *fib_make(const struct gen_routes *g, enum rte_fib_lookup_type type)
+{
+    char name[24];
+    size_t before = peer_dpdk_heap();
+    struct rte_fib_conf conf = {.type = RTE_FIB_DIR24_8, .default_nh = FIB_MISS, .max_routes = (int)g->n + 1024};
+    conf.dir24_8.nh_sz = RTE_FIB_DIR24_8_2B;
+    conf.dir24_8.num_tbl8 = g->n > 100000 ? 32767 : 8192;
+    struct rte_fib *f = rte_fib_create(unique(name, sizeof name), SOCKET_ID_ANY, &conf);
+    if (!f)
+        return NULL;
+    for (size_t i = 0; i < g->n; i++)
+        bench_check(rte_fib_add(f, g->route[i].addr, g->route[i].len, g->route[i].nexthop), "rte_fib_add");
+    return rte_fib_select_lookup(f, type) ? (rte_fib_free(f), NULL) : wrap(f, before, 4);
+}
+
+static void *fib_vector(const struct gen_routes *g, const char **how)
+{
+    *how = "DIR24_8_VECTOR_AVX512";
+    return fib_make(g, RTE_FIB_LOOKUP_DIR24_8_VECTOR_AVX512);
+}
+
+static void *fib_scalar(const struct gen_routes *g, const char **how)
+{
+    *how = "DIR24_8_SCALAR_MACRO";
+    return fib_make(g, RTE_FIB_LOOKUP_DIR24_8_SCALAR_MACRO);
+}
+
+static void fib_lookup(void *table, const uint32_t *addr, void *hop, size_t n)
+{
+    struct table *t = table;
+    uint64_t *h = hop;
+    for (size_t i = 0; i < n; i += 4 * BATCH) {
+        size_t k = n - i < 4 * BATCH ? n - i : 4 * BATCH;
+        rte_fib_lookup_bulk(t->p, (uint32_t *)(uintptr_t)(addr + i), h + i, (int)k);
+    }
+}
+
+static uint64_t fib_decode(const void *hop, size_t i)
+{
+    uint64_t v = ((const uint64_t *)hop)[i];
+    return v == FIB_MISS ? BENCH_MISS : v;
+}
+
+static void fib_free(void *table)
+{
+    rte_fib_free(((struct table *)table)->p);
+    free(table);
+}
+
+static const struct peer_routes fib_v = {"rte_fib AVX-512",    fib_vector, fib_lookup, fib_decode, fib_free,
+                                         table_bytes, table_at},
+                                fib_s = {"rte_fib scalar",     fib_scalar, fib_lookup, fib_decode, fib_free,
+                                         table_bytes, table_at};
+
+/* -- rte_lpm --------------------------------------------------------------------------------------------- */
+
+static void *lpm_make(const struct gen_routes *g, const char **how)
+{
+    char name[24];
+    size_t before = peer_dpdk_heap();
+    struct rte_lpm_config conf = {.max_rules = (uint32_t)g->n + 1024, .number_tbl8s = 8192};
+    if (g->n > 100000)
+        return NULL; /* adding is quadratic: half an hour for a full feed */
+    struct rte_lpm *l = rte_lpm_create(unique(name, sizeof name), SOCKET_ID_ANY, &conf);
+    *how = "rte_lpm_lookup_bulk";
+    /* it has no route of length 0: halves of the Internet */
+    for (size_t i = 0; l && i < g->n; i++) {
+        const struct lpm_route *r = &g->route[i];
+        bench_check(rte_lpm_add(l, r->addr, r->len ? r->len : 1, r->nexthop), "rte_lpm_add");
+        if (!r->len)
+            bench_check(rte_lpm_add(l, 1u << 31, 1, r->nexthop), "rte_lpm_add");
+    }
+    return l ? wrap(l, before, 4) : NULL;
+}
+
+static void lpm_get(void *table, const uint32_t *addr, void *hop, size_t n)
+{
+    struct table *t = table;
+    uint32_t *h = hop;
+    for (size_t i = 0; i < n; i += BATCH)
+        rte_lpm_lookup_bulk(t->p, addr + i, h + i, (unsigned)(n - i < BATCH ? n - i : BATCH));
+}
+
+static uint64_t lpm_decode(const void *hop, size_t i)
+{
+    uint32_t v = ((const uint32_t *)hop)[i];
+    return v & RTE_LPM_LOOKUP_SUCCESS ? v & 0xffffff : BENCH_MISS;
+}
+
+static void lpm_done(void *table)
+{
+    rte_lpm_free(((struct table *)table)->p);
+    free(table);
+}
+
+static const struct peer_routes lpm_p = {"rte_lpm", lpm_make, lpm_get, lpm_decode, lpm_done, table_bytes, table_at};
+
+const struct peer_routes *const peer_routes_dpdk[] = {&fib_v, &fib_s, &lpm_p, NULL};
+
+/* -- rte_hash -------------------------------------------------------------------------------------------- */
+
+/* An eighth more than asked for, so that nothing is refused: the number of buckets is the next power of two. */
+static void *hash_make(size_t n, size_t key_size)
+{
+    char name[24];
+    size_t before = peer_dpdk_heap();
+    struct rte_hash_parameters p = {.name = unique(name, sizeof name), .entries = (uint32_t)(n + n / 8),
+                                    .key_len = (uint32_t)key_size, .hash_func = rte_hash_crc,
+                                    .socket_id = SOCKET_ID_ANY};
+    return wrap(rte_hash_create(&p), before, key_size);
+}
+
+static int hash_add(void *table, const void *key, uint64_t value)
+{
+    return rte_hash_add_key_data(((struct table *)table)->p, key, (void *)(uintptr_t)value);
+}
+
+static int hash_del(void *table, const void *key)
+{
+    int at = rte_hash_del_key(((struct table *)table)->p, key);
+    return at < 0 ? at : 0;
+}
+
+static void hash_bulk(void *table, const void *keys, uint64_t *value, size_t n)
+{
+    struct table *t = table;
+    const char *key = keys;
+    const void *at[BATCH];
+    for (size_t i = 0; i < n; i += BATCH) {
+        unsigned k = (unsigned)(n - i < BATCH ? n - i : BATCH);
+        uint64_t hits;
+        for (unsigned j = 0; j < k; j++)
+            at[j] = key + (i + j) * t->key_size;
+        rte_hash_lookup_bulk_data(t->p, at, k, &hits, (void **)(value + i));
+    }
+}
+
+static void hash_single(void *table, const void *keys, uint64_t *value, size_t n)
+{
+    struct table *t = table;
+    const char *key = keys;
+    for (size_t i = 0; i < n; i++)
+        rte_hash_lookup_data(t->p, key + i * t->key_size, (void **)(value + i));
+}
+
+static void hash_free(void *table)
+{
+    rte_hash_free(((struct table *)table)->p);
+    free(table);
+}
+
+static const struct peer_keys hash_b = {"rte_hash bulk", hash_make, hash_add, hash_del, hash_bulk, hash_free,
+                                        table_bytes, table_at},
+                              hash_s = {"rte_hash single", NULL, NULL, NULL, hash_single, NULL, NULL, NULL};
+
+const struct peer_keys *const peer_keys_dpdk[] = {&hash_b, &hash_s, NULL};
