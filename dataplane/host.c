@@ -65,8 +65,27 @@ static void free_forwards(const struct dns_forward *f, size_t n)
     mem_free(p, n * sizeof *p);
 }
 
+static int copy_addresses(const ip4 **at, size_t n)
+{
+    ip4 *copy = n ? mem_array(n, sizeof *copy) : NULL;
+    if (n && !copy)
+        return -ENOMEM;
+    if (n)
+        memcpy(copy, *at, n * sizeof *copy);
+    *at = copy;
+    return 0;
+}
+
+static void free_addresses(const ip4 *a, size_t n)
+{
+    ip4 *p;
+    memcpy(&p, &a, sizeof p);
+    mem_free(p, n * sizeof *p);
+}
+
 static void config_free(struct host_config *c)
 {
+    free_addresses(c->also, c->n_also);
     free_forwards(c->forwards, c->n_forwards);
     free_ranges(c->listens, c->n_listens);
     free_ranges(c->appliance.drops, c->appliance.n_drops);
@@ -85,6 +104,12 @@ static int config_copy(struct host_config *out, const struct host_config *c)
     if (copy_forwards(&copy.forwards, c->n_forwards)) {
         free_ranges(copy.listens, copy.n_listens);
         free_ranges(copy.appliance.drops, copy.appliance.n_drops);
+        return -ENOMEM;
+    }
+    if (copy_addresses(&copy.also, c->n_also)) {
+        free_ranges(copy.listens, copy.n_listens);
+        free_ranges(copy.appliance.drops, copy.appliance.n_drops);
+        free_forwards(copy.forwards, copy.n_forwards);
         return -ENOMEM;
     }
     *out = copy;
@@ -272,6 +297,9 @@ bool host_port_choose(struct host *h, struct tuple *t)
 
 bool host_is_own(const struct host *h, ip4 a)
 {
+    for (size_t i = 0; i < h->c.n_also; i++)
+        if (h->c.also[i] == a)
+            return true;
     return h->c.any_addr || a == h->c.addr;
 }
 

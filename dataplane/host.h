@@ -25,6 +25,10 @@ struct flow_spec {
     uint64_t request_bytes, response_bytes;
     bool dont_fragment;
     int64_t keep_open;   /* ns; TCP and UDP */
+    /* A health probe: a TCP connection that is opened and closed. */
+    uint32_t probe;      /* number of its target, from 1; 0: no probe */
+    uint32_t realm;      /* network of addr, where the host belongs to none */
+    bool proxy;          /* begins with a PROXY header of command LOCAL */
 };
 
 enum flow_outcome { /* what the client experienced */
@@ -73,6 +77,8 @@ struct host_env { /* injected by the engine; ctx is handed back */
 struct host_config {
     uint32_t port;
     ip4 addr;                /* own address; 0 with any_addr */
+    const ip4 *also;         /* more own addresses (of a frontend with floating IP); copied */
+    size_t n_also;
     bool any_addr;           /* platform services: whatever address a packet is sent to is its own */
     uint8_t mac[6];
     uint8_t fabric_mac[6];   /* destination MAC of all it sends (12:34:56:78:9a:bc, A-17) */
@@ -107,6 +113,9 @@ void host_timer(struct host *h, uint64_t cookie);
 
 /* Begin a flow as client: resolve if need be, connect, send, receive, close; ends with exactly one env->done. */
 void host_start(struct host *h, uint32_t flow);
+
+/* Give a flow up, in silence: no report, no packet. Nothing happens where it is over. */
+void host_stop(struct host *h, uint32_t flow);
 
 /* The network cuts a flow (SE-02): => the RST segment which the peer of this host's TCP connection of that flow would
  * send, right in sequence, for the engine to deliver to this host; NULL where it has no open connection of the flow. */

@@ -221,6 +221,8 @@ int conn_open(struct run *r); /* 0, -errno */
 void conn_over(struct conn *c);
 /* Its client hears nothing more of it. */
 void conn_abandon(struct conn *c);
+/* It is gone at once, without a word to the peer. */
+void conn_drop(struct conn *c);
 void host_tcp_reap(struct host *h);
 void host_tcp_free(struct host *h);
 

@@ -334,7 +334,9 @@ static struct run *host_run_new(struct host *h, const struct flow_spec *spec)
     }
     r->host = h;
     r->spec = *spec;
-    r->meta = (struct packet_meta){.flow = spec->id,
+    r->meta = (struct packet_meta){.flow = spec->probe ? 0 : spec->id,
+                                   .probe = spec->probe,
+                                   .realm = spec->realm,
                                    .origin = h->c.port,
                                    .last_hop = h->c.port,
                                    .endpoint = PORT_NONE,
@@ -357,5 +359,19 @@ void host_start(struct host *h, uint32_t flow)
     else
         start_transport(r);
     host_loop(h);
+    host_tcp_reap(h);
+}
+
+void host_stop(struct host *h, uint32_t flow)
+{
+    struct run *r = h->run_first;
+    while (r && r->spec.id != flow)
+        r = r->next;
+    if (!r)
+        return;
+    struct conn *c = r->conn;
+    host_run_free(r);
+    if (c)
+        conn_drop(c);
     host_tcp_reap(h);
 }

@@ -116,6 +116,11 @@ void conn_over(struct conn *c)
     list_add(&c->host->waiting, c);
 }
 
+void conn_drop(struct conn *c)
+{
+    conn_dead(c);
+}
+
 void conn_abandon(struct conn *c)
 {
     c->run = NULL;

@@ -23,7 +23,53 @@
 #define FLOW_LIMIT   500000u    /* M-05, L-13; a connection through an appliance makes two records in each direction */
 #define POOL_FLAG    0x80000000u /* in the public address map: the rest is a translation pool, not a port */
 
-enum port_kind { PORT_NIC, PORT_ENDPOINT, PORT_SERVICE, PORT_INTERNET_HOST, PORT_ONPREM_HOST, PORT_GATEWAY, PORT_RESOLVER };
+enum port_kind { PORT_NIC, PORT_ENDPOINT, PORT_SERVICE, PORT_INTERNET_HOST, PORT_ONPREM_HOST, PORT_GATEWAY, PORT_RESOLVER,
+                 PORT_FRONTEND /* of a load balancer */, PORT_PLS /* NAT addresses of a private link service */ };
+
+struct image_backend {
+    uint32_t port;
+    uint32_t target; /* health; NONE32: no probe, always well */
+};
+
+struct image_rule { /* load balancing */
+    uint32_t id;    /* for whoever made the image */
+    uint8_t proto;  /* 0: TCP and UDP, on all ports (B-02) */
+    uint16_t frontend_port, backend_port;
+    bool floating;  /* backends see the frontend's address */
+    bool reset;     /* idle connections are reset (O-08) */
+    int64_t timeout;
+    struct image_backend *backend;
+    size_t n;
+};
+
+struct image_frontend {
+    struct image_rule *rule;
+    size_t n;
+    bool basic; /* the Basic kind: P-07, B-06 */
+};
+
+struct image_share { /* what one machine has of a pool (O-05) */
+    struct image_range {
+        ip4 addr;
+        uint16_t first, last;
+    } *range;
+    size_t n;
+};
+
+struct image_pls { /* private link service, as an endpoint sees it */
+    uint32_t port;     /* PORT_PLS: where answers arrive */
+    uint32_t pool;     /* of its NAT addresses */
+    uint32_t frontend; /* port */
+    bool proxy;        /* PE-23 */
+};
+
+struct image_target { /* of health probes: one probe at one backend */
+    uint32_t port;    /* NONE32: not in this image */
+    uint16_t tcp_port;
+    int64_t interval; /* ns */
+    uint32_t count;   /* failures in a row that take it out */
+    bool proxy;       /* probes begin with a PROXY header, too (PE-23) */
+};
 
 struct image_port {
     enum port_kind kind;
@@ -37,11 +83,16 @@ struct image_port {
     ip4 public_addr;    /* instance public address, stateless 1:1 (O-04), or 0 */
     bool inbound_closed; /* Standard public address without any security group (G-19) */
     uint32_t pool;      /* source translation towards the Internet where it wins (O-01); NONE32: none */
+    const struct image_share *share; /* of that pool; NULL: all of it */
     int64_t flow_timeout; /* ns, idle (G-07) */
+    const ip4 *floating;  /* frontends' addresses that are the machine's own, too (B-05) */
+    size_t n_floating;
+    const struct image_frontend *frontend; /* PORT_FRONTEND; its pool: translations that go out by its address */
     /* private endpoint */
     uint32_t service; /* port of the service behind it */
     enum reason gate; /* REASON_NONE: approved */
     bool return_last_hop; /* a NIC whose tag asks for the answers of private endpoints that it sent to (PE-16) */
+    const struct image_pls *pls; /* or the private link service; NULL */
     bool high_scale;  /* its network's privateEndpointVNetPolicies is Basic: a toggle resets connections */
     uint16_t mtu, mss;  /* gateway with a tunnel: largest IP packet, and what it lowers the MSS of a SYN to (M-02); or 0 */
     struct underlay_end underlay; /* who it is on the provider's network */
@@ -102,6 +153,8 @@ struct image_pool { /* source translation to one of a few public addresses (O-02
     uint32_t realm;     /* of the private addresses behind it */
     bool carries_icmp, carries_fragments;
     uint16_t first_port, last_port;
+    bool cone;          /* UDP: one port towards all ports of a destination (O-05) */
+    int64_t timeout;    /* ns, idle: then a translation's port is free again; 0: never */
 };
 
 struct image_link {
@@ -133,6 +186,10 @@ struct image {
     struct image_link *link;
     size_t n_links;
     uint8_t link_internet, link_backbone, link_private, link_gateway, link_local;
+    uint8_t link_none;       /* no way at all: from a frontend to its backend */
+    uint8_t link_global;     /* over global peering (P-07) */
+    struct image_target *target; /* numbered as ports are: the same over all images of a run */
+    size_t n_targets;
     uint32_t resolver;       /* port of 168.63.129.16 */
     uint32_t public_resolver; /* port of the resolver that hosts outside Azure ask */
     ip4 public_resolver_addr;

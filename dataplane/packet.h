@@ -31,6 +31,9 @@ struct packet_meta {
     uint32_t trail;    /* whose hops it adds to: see sim.c, note_hop */
     bool reply;        /* travels from the responder to the client of its flow */
     bool dns;          /* belongs to the resolution of the flow's name */
+    uint32_t balanced; /* a load balancer's frontend handed it to a backend: its number of the flow from 1; 0 */
+    uint32_t consumer; /* it came through a private link service: number of the endpoint's record from 1; 0 */
+    uint32_t probe;    /* health probe or its answer: number of the target from 1; 0 */
 };
 
 struct packet {
@@ -119,6 +122,8 @@ int packet_parse_arp(const uint8_t *data, size_t len, struct arp_info *out);
  * of its ports). */
 void packet_set_src(struct packet *p, struct packet_info *info, ip4 src, uint16_t sport);
 void packet_set_dst(struct packet *p, struct packet_info *info, ip4 dst, uint16_t dport);
+/* Add to a TCP segment's sequence and acknowledgement numbers (modulo 2^32). */
+void packet_shift_seq(struct packet *p, struct packet_info *info, uint32_t seq_add, uint32_t ack_add);
 /* Decrement the TTL. => the new value; 0: the packet must be dropped. */
 uint8_t packet_dec_ttl(struct packet *p, struct packet_info *info);
 void packet_set_eth(struct packet *p, const uint8_t src[6], const uint8_t dst[6]);

@@ -101,6 +101,23 @@ void packet_set_dst(struct packet *p, struct packet_info *in, ip4 dst, uint16_t 
         echo_id(p, in, dport);
 }
 
+static void shift32(struct packet *p, const struct packet_info *in, uint32_t at, uint32_t *value, uint32_t add)
+{
+    if (!add)
+        return;
+    fix32(p->data + in->l4 + WIRE_TCP_SUM, false, *value, *value + add);
+    *value += add;
+    wire_put32(p->data + in->l4 + at, *value);
+}
+
+void packet_shift_seq(struct packet *p, struct packet_info *in, uint32_t seq_add, uint32_t ack_add)
+{
+    if (in->proto != IPPROTO_NR_TCP || in->frag_offset)
+        return;
+    shift32(p, in, WIRE_TCP_SEQ, &in->seq, seq_add);
+    shift32(p, in, WIRE_TCP_ACK, &in->ack, ack_add);
+}
+
 uint8_t packet_dec_ttl(struct packet *p, struct packet_info *in)
 {
     uint8_t *ip = p->data + ETH_HLEN;

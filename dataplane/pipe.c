@@ -20,68 +20,24 @@
  * that the answers need, and hands on to the service. Answers without a record are dropped: that is the mechanical form
  * of one-directional initiation (PE-04). Service endpoints work alike with the subnet's identity instead of an endpoint.
  *
- * Translation. A pool maps (private address, port) to (public address, port) per destination; the source port is kept
- * where it is free. Instance public addresses are 1:1 and stateless (O-04).
+ * Translation by pools is in pipe_nat.c, load balancers are in pipe_lb.c. Instance public addresses are 1:1 and stateless
+ * (O-04).
  *
  * Costs: one hash lookup per packet of an established flow, plus one route lookup per flow and epoch. */
-#include "dataplane/pipe.h"
-
-#include "dataplane/flowtab.h"
+#include "dataplane/pipe_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct flow_state {
-    struct flow_key key;
-    uint32_t epoch;   /* of next hop */
-    uint32_t nexthop; /* in the port's table; NONE32: not looked up */
-    uint32_t rules_epoch;
-    int64_t seen;
-    uint32_t flow;
-    uint32_t last_hop; /* who handed the first packet over */
-    uint32_t via;      /* port that its route led to last; NONE32 */
-    bool answer;       /* made by the packet in the other direction */
-    bool via_public;   /* came in through the instance's public address */
-};
-
-struct flow_count { /* records of one port */
-    uint32_t n[2];  /* by direction */
-    int64_t full_until; /* before that no record expires */
-};
-
-struct pipe {
-    struct flowtab *index; /* key -> position in state */
-    struct flow_state *state; /* given back: all zero but nexthop, the next of them */
-    size_t n, cap, n_free;
-    uint32_t first_free;
-    struct flow_count *count; /* by port */
-    size_t n_counts;
-    struct flowtab *nat; /* pool translations, both directions */
-};
-
-/* One packet on its way through the stages. */
-struct ctx {
-    struct pipe *p;
-    const struct image *img;
-    int64_t now;
-    uint32_t port;
-    const struct image_port *at;
-    const struct packet_info *info;
-    struct packet_meta *meta;
-    struct pipe_decision *d;
-    ip4 src, dst; /* as they stand after translation so far */
-    uint16_t sport, dport;
-};
 
 struct pipe *pipe_new(void)
 {
     struct pipe *p = calloc(1, sizeof *p);
     if (p) {
         p->index = flowtab_new(1024);
-        p->nat = flowtab_new(64);
+        p->nat_index = flowtab_new(64);
     }
-    if (p && p->index && p->nat)
+    if (p && p->index && p->nat_index)
         return p;
     pipe_free(p);
     return NULL;
@@ -92,10 +48,24 @@ void pipe_free(struct pipe *p)
     if (!p)
         return;
     flowtab_free(p->index);
-    flowtab_free(p->nat);
+    flowtab_free(p->nat_index);
     free(p->state);
     free(p->count);
+    free(p->nat);
+    free(p->balanced);
+    free(p->down);
     free(p);
+}
+
+void *pipe_grow(void *at, size_t n, size_t *cap, size_t size)
+{
+    if (n < *cap)
+        return at;
+    *cap = *cap ? *cap * 2 : 256;
+    void *more = realloc(at, *cap * size);
+    if (!more)
+        arena_oom("flow records");
+    return more;
 }
 
 size_t pipe_flows(const struct pipe *p)
@@ -105,18 +75,22 @@ size_t pipe_flows(const struct pipe *p)
 
 /* -- flow records ------------------------------------------------------------------------------------------ */
 
-static struct flow_key key_of(const struct ctx *c, bool inbound)
+struct flow_key pipe_key(const struct ctx *c, bool inbound)
 {
     return flow_key_make(c->port, inbound, c->info->proto, c->src, c->dst, c->sport, c->dport);
 }
 
-static struct flow_state *state_get(const struct ctx *c, struct flow_key key)
+struct flow_state *pipe_state_get(const struct ctx *c, struct flow_key key)
 {
     uint64_t i = flowtab_get(c->p->index, key);
     if (i == FLOW_MISS)
         return NULL;
     struct flow_state *s = &c->p->state[i];
-    return c->at->flow_timeout && c->now - s->seen > c->at->flow_timeout ? NULL : s;
+    int64_t timeout = c->at->flow_timeout;
+    if (timeout && s->extra < c->p->n_balanced && c->at->kind == PORT_NIC &&
+        timeout < c->p->balanced[s->extra].timeout)
+        timeout = c->p->balanced[s->extra].timeout; /* a backend remembers as long as its balancer */
+    return timeout && c->now - s->seen > timeout ? NULL : s;
 }
 
 static struct flow_count *count_of(struct pipe *p, uint32_t port)
@@ -142,14 +116,7 @@ static uint64_t state_add(struct pipe *p, struct flow_key key)
         p->first_free = p->state[i].nexthop;
         p->n_free--;
     } else {
-        if (p->n == p->cap) {
-            size_t cap = p->cap ? p->cap * 2 : 256;
-            struct flow_state *more = realloc(p->state, cap * sizeof *more);
-            if (!more)
-                arena_oom("flow records");
-            p->state = more;
-            p->cap = cap;
-        }
+        p->state = pipe_grow(p->state, p->n, &p->cap, sizeof *p->state);
         i = p->n++;
     }
     if (flowtab_set(p->index, key, i) != 0)
@@ -197,7 +164,7 @@ static bool has_room(struct ctx *c)
 }
 
 /* Make or renew the record of key. */
-static struct flow_state *state_put(const struct ctx *c, struct flow_key key, bool answer)
+struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool answer)
 {
     struct pipe *p = c->p;
     uint64_t i = flowtab_get(p->index, key);
@@ -210,23 +177,24 @@ static struct flow_state *state_put(const struct ctx *c, struct flow_key key, bo
                                       .flow = c->meta->flow,
                                       .last_hop = c->meta->last_hop,
                                       .via = NONE32,
-                                      .answer = answer};
+                                      .answer = answer,
+                                      .extra = NONE32};
     return &p->state[i];
 }
 
 /* Records of a packet that was let through in one direction at this port, and of its answer. => the packet's own. */
 static struct flow_state *state_pair(const struct ctx *c, bool inbound)
 {
-    struct flow_key key = key_of(c, inbound);
-    state_put(c, flow_key_reverse(key), true);
-    return state_put(c, key, false);
+    struct flow_key key = pipe_key(c, inbound);
+    pipe_state_put(c, flow_key_reverse(key), true);
+    return pipe_state_put(c, key, false);
 }
 
 /* An admitted packet keeps both directions alive. => its record, or NULL where it needs admission. */
 static struct flow_state *state_touch(const struct ctx *c, bool inbound)
 {
-    struct flow_key key = key_of(c, inbound), back = flow_key_reverse(key);
-    struct flow_state *s = state_get(c, key);
+    struct flow_key key = pipe_key(c, inbound), back = flow_key_reverse(key);
+    struct flow_state *s = pipe_state_get(c, key);
     if (!s || (!c->img->rule_change_keeps_flows && !s->answer && s->rules_epoch != c->img->epoch))
         return NULL;
     uint64_t i = flowtab_get(c->p->index, back);
@@ -238,16 +206,16 @@ static struct flow_state *state_touch(const struct ctx *c, bool inbound)
 
 /* -- outcomes ------------------------------------------------------------------------------------------------ */
 
-static struct trace_step *step(struct ctx *c, enum stage stage, enum reason reason)
+struct trace_step *pipe_step(struct ctx *c, enum stage stage, enum reason reason)
 {
     if (reason != REASON_NONE)
         c->d->reason = reason;
     return trace_add(&c->d->trace, stage, reason);
 }
 
-static void drop(struct ctx *c, enum stage stage, enum reason reason)
+void pipe_drop(struct ctx *c, enum stage stage, enum reason reason)
 {
-    step(c, stage, reason);
+    pipe_step(c, stage, reason);
 }
 
 /* Why nobody takes the packet at a port that is down. */
@@ -257,32 +225,42 @@ static enum reason down(const struct ctx *c, uint32_t port)
     return p->kind == PORT_NIC && p->host.appliance.present && c->dst != p->addr ? REASON_APPLIANCE_DOWN : REASON_NO_HOST;
 }
 
-static void hand_to(struct ctx *c, uint32_t next, uint8_t link)
+void pipe_hand_to(struct ctx *c, uint32_t next, uint8_t link)
 {
-    struct trace_step *s = step(c, STAGE_DELIVERY, c->img->port[next].up ? REASON_NONE : down(c, next));
+    const struct image_port *to = &c->img->port[next];
+    enum reason r = to->up ? REASON_NONE : down(c, next);
+    if (to->up && to->kind == PORT_FRONTEND && to->frontend->basic && link == c->img->link_global)
+        r = REASON_NO_PEERING; /* P-07 */
+    struct trace_step *s = pipe_step(c, STAGE_DELIVERY, r);
     s->a = next;
     c->d->next = next;
     c->d->link = link;
 }
 
-static void set_src(struct ctx *c, ip4 addr, uint16_t port)
+void pipe_set_src(struct ctx *c, ip4 addr, uint16_t port)
 {
     c->d->set_src = true;
     c->d->src = c->src = addr;
     c->d->sport = c->sport = port;
-    struct trace_step *s = step(c, STAGE_SNAT, REASON_NONE);
+    struct trace_step *s = pipe_step(c, STAGE_SNAT, REASON_NONE);
     s->addr = addr;
     s->l4port = port;
 }
 
-static void set_dst(struct ctx *c, ip4 addr, uint16_t port)
+void pipe_set_dst(struct ctx *c, ip4 addr, uint16_t port)
 {
     c->d->set_dst = true;
     c->d->dst = c->dst = addr;
     c->d->dport = c->dport = port;
-    struct trace_step *s = step(c, STAGE_DNAT, REASON_NONE);
+    struct trace_step *s = pipe_step(c, STAGE_DNAT, REASON_NONE);
     s->addr = addr;
     s->l4port = port;
+}
+
+bool pipe_goes_on(const struct ctx *c)
+{
+    return c->info->proto == IPPROTO_NR_TCP && !c->info->frag_offset &&
+           (c->info->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
 }
 
 /* -- security groups ----------------------------------------------------------------------------------------- */
@@ -298,8 +276,8 @@ static bool nsg_pass(struct ctx *c, bool inbound, unsigned level)
     uint32_t acl = c->at->acl[inbound][level];
     if (acl == NONE32)
         return true;
-    if (is_host_agent(inbound ? c->src : c->dst) && !c->img->acl[acl].platform)
-        return true;
+    if (is_host_agent(inbound ? c->src : c->dst) && !c->img->acl[acl].platform && !c->meta->probe)
+        return true; /* probes are subject to rules: B-03 */
     struct acl_key key = {.src = c->src, .dst = c->dst, .proto = c->info->proto};
     if (key.proto == IPPROTO_NR_TCP || key.proto == IPPROTO_NR_UDP) {
         key.sport = c->sport;
@@ -307,7 +285,7 @@ static bool nsg_pass(struct ctx *c, bool inbound, unsigned level)
     }
     struct acl_hit hit = image_acl_check(c->img, acl, &key);
     enum reason reason = hit.hit && hit.allow ? REASON_NONE : REASON_NSG_DENY;
-    struct trace_step *s = step(c, level ? STAGE_SUBNET_NSG : STAGE_NIC_NSG, reason);
+    struct trace_step *s = pipe_step(c, level ? STAGE_SUBNET_NSG : STAGE_NIC_NSG, reason);
     s->a = acl;
     s->b = hit.hit ? hit.id : TRACE_NONE;
     return reason == REASON_NONE;
@@ -317,72 +295,6 @@ static bool nsg_pass(struct ctx *c, bool inbound, unsigned level)
 static bool nsgs_pass(struct ctx *c, bool inbound)
 {
     return nsg_pass(c, inbound, inbound) && nsg_pass(c, inbound, !inbound);
-}
-
-/* -- translation ----------------------------------------------------------------------------------------------- */
-
-/* Translations are keyed like flows, with the pool in place of the port. Value: address and port of the other side. */
-static struct flow_key nat_key(uint32_t pool, bool back, uint8_t proto, ip4 src, ip4 dst, uint16_t sport, uint16_t dport)
-{
-    return flow_key_make(pool, back, proto, src, dst, sport, dport);
-}
-
-static uint64_t nat_value(ip4 addr, uint16_t port)
-{
-    return (uint64_t)addr << 16 | port;
-}
-
-/* => whether a public address and port of the pool are free towards this destination; takes them. */
-static bool nat_try(struct ctx *c, uint32_t pool, ip4 addr, uint16_t port)
-{
-    const bool echo = c->info->proto == IPPROTO_NR_ICMP;
-    struct flow_key fwd = nat_key(pool, false, c->info->proto, c->src, c->dst, c->sport, echo ? 0 : c->dport);
-    struct flow_key back = nat_key(pool, true, c->info->proto, c->dst, addr, echo ? 0 : c->dport, port);
-    if (flowtab_get(c->p->nat, back) != FLOW_MISS)
-        return false;
-    if (flowtab_set(c->p->nat, fwd, nat_value(addr, port)) || flowtab_set(c->p->nat, back, nat_value(c->src, c->sport)))
-        arena_oom("address translation");
-    return true;
-}
-
-/* => the translation that a flow has; FLOW_MISS: none, or its public address is no longer the pool's. */
-static uint64_t nat_kept(const struct ctx *c, const struct image_pool *pool, struct flow_key fwd)
-{
-    uint64_t v = flowtab_get(c->p->nat, fwd);
-    for (size_t i = 0; i < pool->n && v != FLOW_MISS; i++)
-        if (pool->addr[i] == (ip4)(v >> 16))
-            return v;
-    return FLOW_MISS;
-}
-
-/* Source translation to a pool. => REASON_NONE, with the source rewritten. */
-static enum reason nat_out(struct ctx *c, uint32_t index)
-{
-    const struct image_pool *pool = &c->img->pool[index];
-    const uint8_t proto = c->info->proto;
-    const bool echo = proto == IPPROTO_NR_ICMP;
-    if (echo ? !pool->carries_icmp : proto != IPPROTO_NR_TCP && proto != IPPROTO_NR_UDP)
-        return REASON_PROTOCOL_UNSUPPORTED;
-    if ((c->info->mf || c->info->frag_offset) && !pool->carries_fragments)
-        return REASON_FRAGMENT_DROPPED; /* M-06 */
-    struct flow_key fwd = nat_key(index, false, proto, c->src, c->dst, c->sport, echo ? 0 : c->dport);
-    uint64_t v = nat_kept(c, pool, fwd);
-    if (v == FLOW_MISS) {
-        const uint32_t span = (uint32_t)(pool->last_port - pool->first_port) + 1;
-        const uint32_t first = c->sport >= pool->first_port && c->sport <= pool->last_port
-                                   ? (uint32_t)(c->sport - pool->first_port)
-                                   : c->sport % span;
-        for (size_t a = 0; a < pool->n && v == FLOW_MISS; a++)
-            for (uint32_t i = 0; i < span && v == FLOW_MISS; i++) {
-                uint16_t port = (uint16_t)(pool->first_port + (first + i) % span);
-                if (nat_try(c, index, pool->addr[a], port))
-                    v = nat_value(pool->addr[a], port);
-            }
-    }
-    if (v == FLOW_MISS)
-        return REASON_SNAT_EXHAUSTED;
-    set_src(c, (ip4)(v >> 16), (uint16_t)v);
-    return REASON_NONE;
 }
 
 /* -- delivery ---------------------------------------------------------------------------------------------------- */
@@ -415,36 +327,34 @@ static void to_public(struct ctx *c)
 {
     uint32_t v = exact_get(c->img->addresses, REALM_PUBLIC, c->dst);
     if (v == EXACT_MISS) {
-        drop(c, STAGE_DELIVERY, ip4_is_public(c->dst) ? REASON_NO_HOST : REASON_UNROUTABLE);
+        pipe_drop(c, STAGE_DELIVERY, ip4_is_public(c->dst) ? REASON_NO_HOST : REASON_UNROUTABLE);
         return;
     }
-    if (v & POOL_FLAG) {
-        const bool echo = c->info->proto == IPPROTO_NR_ICMP;
-        uint32_t pool = v & ~POOL_FLAG;
-        struct flow_key back =
-            nat_key(pool, true, c->info->proto, c->src, c->dst, echo ? 0 : c->sport, c->dport);
-        uint64_t in = flowtab_get(c->p->nat, back);
-        if (in == FLOW_MISS) { /* O-09 */
-            drop(c, STAGE_DELIVERY, REASON_NO_HOST);
-            return;
-        }
-        set_dst(c, (ip4)(in >> 16), (uint16_t)in);
+    const bool frontend = !(v & POOL_FLAG) && c->img->port[v].kind == PORT_FRONTEND;
+    const uint32_t pool = v & POOL_FLAG ? v & ~POOL_FLAG : frontend ? c->img->port[v].pool : NONE32;
+    if (pool != NONE32 && nat_in(c, pool))
         v = inside(c, c->img->pool[pool].realm);
-        if (v == EXACT_MISS) {
-            drop(c, STAGE_DELIVERY, REASON_NO_HOST);
-            return;
-        }
+    else if (!frontend && pool != NONE32)
+        v = EXACT_MISS; /* O-09 */
+    if (v == EXACT_MISS) {
+        pipe_drop(c, STAGE_DELIVERY, REASON_NO_HOST);
+        return;
     }
-    hand_to(c, v, public_link(c, v));
+    pipe_hand_to(c, v, public_link(c, v));
 }
 
 static void to_realm(struct ctx *c, uint32_t realm, uint8_t link)
 {
     uint32_t v = exact_get(c->img->addresses, realm, c->dst);
     if (v == EXACT_MISS)
-        drop(c, STAGE_DELIVERY, REASON_NO_HOST);
+        pipe_drop(c, STAGE_DELIVERY, REASON_NO_HOST);
     else
-        hand_to(c, v, link);
+        pipe_hand_to(c, v, link);
+}
+
+static bool is_balanced_answer(const struct flow_state *s)
+{
+    return s && s->answer && s->extra != NONE32;
 }
 
 /* Out to the Internet from a NIC: O-01's order was settled when the image was made. */
@@ -452,21 +362,25 @@ static void to_internet(struct ctx *c, const struct flow_state *s)
 {
     enum reason r = REASON_NONE;
     if (!ip4_is_public(c->dst)) {
-        drop(c, STAGE_DELIVERY, REASON_UNROUTABLE);
+        pipe_drop(c, STAGE_DELIVERY, REASON_UNROUTABLE);
+        return;
+    }
+    if (is_balanced_answer(s)) { /* it has the frontend's address */
+        to_public(c);
         return;
     }
     if (c->at->kind == PORT_NIC && c->src != c->at->addr) {
-        drop(c, STAGE_SNAT, REASON_NO_OUTBOUND_ACCESS); /* P-09: foreign sources are not translated */
+        pipe_drop(c, STAGE_SNAT, REASON_NO_OUTBOUND_ACCESS); /* P-09: foreign sources are not translated */
         return;
     }
     if (c->at->public_addr && (c->at->pool == NONE32 || (s && s->via_public)))
-        set_src(c, c->at->public_addr, c->sport);
+        pipe_set_src(c, c->at->public_addr, c->sport);
     else if (c->at->pool != NONE32)
         r = nat_out(c, c->at->pool);
     else
         r = REASON_NO_OUTBOUND_ACCESS;
     if (r != REASON_NONE)
-        drop(c, STAGE_SNAT, r);
+        pipe_drop(c, STAGE_SNAT, r);
     else
         to_public(c);
 }
@@ -476,15 +390,15 @@ static void to_onprem(struct ctx *c, uint32_t realm, uint8_t link)
     const struct image_realm *r = &c->img->realm[realm];
     uint32_t v = exact_get(c->img->addresses, realm, c->dst);
     if (v != EXACT_MISS) {
-        hand_to(c, v, link);
+        pipe_hand_to(c, v, link);
     } else if (!ip4_is_public(c->dst)) {
-        drop(c, STAGE_DELIVERY, REASON_NO_HOST);
+        pipe_drop(c, STAGE_DELIVERY, REASON_NO_HOST);
     } else if (r->pool == NONE32) {
-        drop(c, STAGE_DELIVERY, REASON_ON_PREMISES_NO_INTERNET);
+        pipe_drop(c, STAGE_DELIVERY, REASON_ON_PREMISES_NO_INTERNET);
     } else {
         enum reason why = nat_out(c, r->pool);
         if (why != REASON_NONE)
-            drop(c, STAGE_SNAT, why);
+            pipe_drop(c, STAGE_SNAT, why);
         else
             to_public(c);
     }
@@ -501,7 +415,7 @@ static bool crosses(struct ctx *c, const struct image_nexthop *nh)
     if (r == REASON_NONE && !x->forwarded && c->at->kind != PORT_GATEWAY &&
         !image_in_realm(c->img, c->at->realm, c->src))
         r = REASON_PEERING_NOT_FORWARDED;
-    struct trace_step *s = step(c, STAGE_PEERING, r);
+    struct trace_step *s = pipe_step(c, STAGE_PEERING, r);
     s->b = nh->crossing;
     return r == REASON_NONE;
 }
@@ -517,7 +431,7 @@ static void follow(struct ctx *c, const struct image_nexthop *nh, const struct f
         to_realm(c, nh->realm, nh->link);
         break;
     case NH_PORT:
-        hand_to(c, nh->port, nh->link);
+        pipe_hand_to(c, nh->port, nh->link);
         break;
     case NH_INTERNET:
         to_internet(c, s);
@@ -525,7 +439,7 @@ static void follow(struct ctx *c, const struct image_nexthop *nh, const struct f
     case NH_SERVICE:
         c->meta->identity = c->at->identity;
         c->meta->realm = c->at->realm;
-        step(c, STAGE_SERVICE_IDENTITY, REASON_NONE);
+        pipe_step(c, STAGE_SERVICE_IDENTITY, REASON_NONE);
         to_public(c);
         break;
     case NH_ONPREM:
@@ -539,7 +453,7 @@ static void route(struct ctx *c, struct flow_state *s)
 {
     const uint32_t t = c->at->table;
     if (t == NONE32) {
-        drop(c, STAGE_ROUTE, REASON_UNROUTABLE);
+        pipe_drop(c, STAGE_ROUTE, REASON_UNROUTABLE);
         return;
     }
     const struct image_table *table = &c->img->table[t];
@@ -556,7 +470,7 @@ static void route(struct ctx *c, struct flow_state *s)
     enum reason r = !nh ? REASON_UNROUTABLE : nh->action == NH_DROP ? nh->reason : REASON_NONE;
     if (nh && nh->stopped && s && s->via == nh->port)
         r = REASON_APPLIANCE_DOWN;
-    struct trace_step *st = step(c, STAGE_ROUTE, r);
+    struct trace_step *st = pipe_step(c, STAGE_ROUTE, r);
     st->a = t;
     st->b = nh ? (uint32_t)(nh - table->nexthop) : TRACE_NONE;
     if (r != REASON_NONE)
@@ -566,28 +480,40 @@ static void route(struct ctx *c, struct flow_state *s)
     follow(c, nh, s);
 }
 
+/* => whether the address is one of a frontend that the machine answers for (floating IP, B-05). */
+static bool is_floating(const struct image_port *p, ip4 addr)
+{
+    for (size_t i = 0; i < p->n_floating; i++)
+        if (p->floating[i] == addr)
+            return true;
+    return false;
+}
+
 /* -- out of each kind of port ------------------------------------------------------------------------------- */
 
 static void out_nic(struct ctx *c)
 {
-    if (c->src != c->at->addr && !c->at->ip_forwarding) {
-        drop(c, STAGE_SOURCE_CHECK, REASON_SPOOFED);
+    if (c->src != c->at->addr && !c->at->ip_forwarding && !is_floating(c->at, c->src)) {
+        pipe_drop(c, STAGE_SOURCE_CHECK, REASON_SPOOFED);
         return;
     }
+    c->meta->balanced = c->meta->consumer = 0;
     struct flow_state *s = state_touch(c, false);
     if (s) {
-        step(c, STAGE_ESTABLISHED, REASON_NONE);
+        pipe_step(c, STAGE_ESTABLISHED, REASON_NONE);
     } else {
         if (!nsgs_pass(c, false) || !has_room(c))
             return;
         s = state_pair(c, false);
     }
+    if (is_balanced_answer(s) && !lb_answer(c, s))
+        return;
     if (is_host_agent(c->dst)) { /* no route leads elsewhere */
         c->meta->realm = c->at->realm;
         if (c->dst == IP4_PLATFORM)
-            hand_to(c, c->img->resolver, c->img->link_local);
+            pipe_hand_to(c, c->img->resolver, c->img->link_local);
         else
-            drop(c, STAGE_DELIVERY, REASON_NO_HOST);
+            pipe_drop(c, STAGE_DELIVERY, REASON_NO_HOST);
         return;
     }
     route(c, s);
@@ -598,18 +524,18 @@ static void out_endpoint(struct ctx *c)
 {
     struct flow_state *s = state_touch(c, false);
     if (!s || !s->answer || c->meta->origin == c->port) {
-        drop(c, STAGE_ENDPOINT, REASON_ENDPOINT_REVERSE_INITIATION);
+        pipe_drop(c, STAGE_ENDPOINT, REASON_ENDPOINT_REVERSE_INITIATION);
         return;
     }
     if (c->at->gate != REASON_NONE) {
-        drop(c, STAGE_ENDPOINT, c->at->gate);
+        pipe_drop(c, STAGE_ENDPOINT, c->at->gate);
         return;
     }
-    step(c, STAGE_ENDPOINT, REASON_NONE)->a = c->port;
+    pipe_step(c, STAGE_ENDPOINT, REASON_NONE)->a = c->port;
     c->meta->endpoint = PORT_NONE;
     const bool known = s->last_hop < c->img->n_ports;
     if (known && (c->img->endpoint_return_last_hop || c->img->port[s->last_hop].return_last_hop)) /* PE-16 */
-        hand_to(c, s->last_hop, c->img->link_local);
+        pipe_hand_to(c, s->last_hop, c->img->link_local);
     else
         route(c, s);
 }
@@ -626,30 +552,30 @@ static void out_resolver(struct ctx *c)
 static void to_public_resolver(struct ctx *c)
 {
     c->meta->realm = c->at->realm;
-    hand_to(c, c->img->public_resolver, c->img->link_internet);
+    pipe_hand_to(c, c->img->public_resolver, c->img->link_internet);
 }
 
 static void out_service(struct ctx *c)
 {
     if (c->info->proto == IPPROTO_NR_ICMP && c->meta->reply) { /* SE-10, PE-18: port unreachable, too */
-        drop(c, STAGE_DELIVERY, REASON_PROTOCOL_UNSUPPORTED);
+        pipe_drop(c, STAGE_DELIVERY, REASON_PROTOCOL_UNSUPPORTED);
         return;
     }
     if (c->meta->endpoint != PORT_NONE) {
-        hand_to(c, c->meta->endpoint, c->img->link_private);
+        pipe_hand_to(c, c->meta->endpoint, c->img->link_private);
         return;
     }
     if (c->meta->identity != IDENTITY_NONE) {
         if (state_touch(c, false))
             to_realm(c, c->meta->realm, c->img->link_backbone);
         else
-            drop(c, STAGE_SERVICE_IDENTITY, REASON_ENDPOINT_REVERSE_INITIATION);
+            pipe_drop(c, STAGE_SERVICE_IDENTITY, REASON_ENDPOINT_REVERSE_INITIATION);
         return;
     }
     if (c->dst == c->img->public_resolver_addr)
         to_public_resolver(c);
     else if (!ip4_is_public(c->dst))
-        drop(c, STAGE_ROUTE, REASON_ENDPOINT_REVERSE_INITIATION);
+        pipe_drop(c, STAGE_ROUTE, REASON_ENDPOINT_REVERSE_INITIATION);
     else
         to_public(c);
 }
@@ -668,7 +594,7 @@ static void out_outside(struct ctx *c)
 static void out_gateway(struct ctx *c)
 {
     struct flow_state *s = state_touch(c, false);
-    route(c, s ? s : state_put(c, key_of(c, false), false));
+    route(c, s ? s : pipe_state_put(c, pipe_key(c, false), false));
 }
 
 static void begin(struct ctx *c, struct pipe_decision *d, bool inbound)
@@ -697,7 +623,7 @@ static void fit(struct ctx *c)
     if (c->d->reason != REASON_NONE || !mtu || c->info->ip_len <= mtu)
         return;
     if (c->info->df)
-        drop(c, STAGE_LINK, REASON_MTU_EXCEEDED);
+        pipe_drop(c, STAGE_LINK, REASON_MTU_EXCEEDED);
     else
         c->d->mtu = mtu;
 }
@@ -709,7 +635,7 @@ void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t por
     begin(&c, d, false);
     meta->last_hop = port;
     if (!c.at->up) {
-        drop(&c, STAGE_DELIVERY, REASON_NO_HOST);
+        pipe_drop(&c, STAGE_DELIVERY, REASON_NO_HOST);
         return;
     }
     switch (c.at->kind) {
@@ -732,6 +658,10 @@ void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t por
     case PORT_ONPREM_HOST:
         out_outside(&c);
         break;
+    case PORT_FRONTEND: /* nothing lives there: what comes in is handed on at once */
+    case PORT_PLS:
+        pipe_drop(&c, STAGE_ROUTE, REASON_UNROUTABLE);
+        break;
     }
     fit(&c);
 }
@@ -744,28 +674,61 @@ static void in_nic(struct ctx *c)
     if (public) {
         const ip4 was = c->dst;
         c->dst = c->at->addr;
-        const bool known = state_get(c, key_of(c, true)) != NULL;
+        const bool known = pipe_state_get(c, pipe_key(c, true)) != NULL;
         c->dst = was;
         if (c->at->inbound_closed && !known) {
-            drop(c, STAGE_PUBLIC_ADDRESS, REASON_INBOUND_CLOSED);
+            pipe_drop(c, STAGE_PUBLIC_ADDRESS, REASON_INBOUND_CLOSED);
             return;
         }
-        set_dst(c, c->at->addr, c->dport); /* G-04: rules see the private address */
+        pipe_set_dst(c, c->at->addr, c->dport); /* G-04: rules see the private address */
     }
-    if (c->dst != c->at->addr && !c->at->ip_forwarding) {
-        drop(c, STAGE_ADDRESS_CHECK, REASON_IP_FORWARDING_OFF);
+    if (c->dst != c->at->addr && !c->at->ip_forwarding && !is_floating(c->at, c->dst)) {
+        pipe_drop(c, STAGE_ADDRESS_CHECK, REASON_IP_FORWARDING_OFF);
         return;
     }
-    if (state_touch(c, true)) {
-        step(c, STAGE_ESTABLISHED, REASON_NONE);
+    struct flow_state *s = state_touch(c, true);
+    if (s) {
+        pipe_step(c, STAGE_ESTABLISHED, REASON_NONE);
     } else {
         if (!nsgs_pass(c, true) || !has_room(c))
             return;
-        struct flow_key key = key_of(c, true);
-        state_put(c, flow_key_reverse(key), true)->via_public = public;
-        state_put(c, key, false);
+        struct flow_key key = pipe_key(c, true);
+        pipe_state_put(c, flow_key_reverse(key), true)->via_public = public;
+        s = pipe_state_put(c, key, false);
     }
-    hand_to(c, c->port, 0);
+    if (c->meta->balanced)
+        lb_admitted(c, s);
+    c->meta->consumer = 0;
+    pipe_hand_to(c, c->port, 0);
+}
+
+/* On into the provider's network, where the consumer is one of the service's own addresses (PE-21). */
+static void to_link_service(struct ctx *c, struct flow_state *s)
+{
+    const struct image_pls *pls = c->at->pls;
+    pipe_step(c, STAGE_LINK_SERVICE, REASON_NONE)->a = pls->port;
+    pipe_set_dst(c, c->img->port[pls->frontend].addr, c->dport);
+    enum reason r = nat_consumer(c, s);
+    if (r != REASON_NONE) {
+        pipe_drop(c, STAGE_LINK_SERVICE, r);
+        return;
+    }
+    c->meta->consumer = (uint32_t)(s - c->p->state) + 1;
+    pipe_hand_to(c, pls->frontend, c->img->link_private);
+}
+
+/* An answer of a backend reaches the NAT address it knows: back to the endpoint. Whatever else comes here wants to reach a
+ * consumer that did not ask (PE-04). */
+static void in_link_service(struct ctx *c)
+{
+    uint32_t endpoint = nat_provider(c);
+    if (endpoint == PORT_NONE) {
+        pipe_drop(c, STAGE_LINK_SERVICE, REASON_ENDPOINT_REVERSE_INITIATION);
+        return;
+    }
+    pipe_step(c, STAGE_LINK_SERVICE, REASON_NONE)->a = c->port;
+    c->meta->endpoint = endpoint;
+    pipe_hand_to(c, endpoint, c->img->link_private);
 }
 
 /* A request reaches the endpoint: admission, policy, record, on to the service. An answer from the service passes on to
@@ -773,37 +736,45 @@ static void in_nic(struct ctx *c)
 static void in_endpoint(struct ctx *c)
 {
     if (c->meta->endpoint == c->port) { /* the service's answer */
-        hand_to(c, c->port, 0);
+        pipe_hand_to(c, c->port, 0);
         return;
     }
     enum reason r = c->at->gate;
     if (r == REASON_NONE && c->info->proto != IPPROTO_NR_TCP && c->info->proto != IPPROTO_NR_UDP)
         r = REASON_PROTOCOL_UNSUPPORTED; /* PE-18 */
     if (r != REASON_NONE) {
-        drop(c, STAGE_ENDPOINT, r);
+        pipe_drop(c, STAGE_ENDPOINT, r);
         return;
     }
-    if (!state_touch(c, true)) {
+    struct flow_state *s = state_touch(c, true);
+    if (!s && c->at->pls && pipe_goes_on(c) && flowtab_get(c->p->index, pipe_key(c, true)) != FLOW_MISS) {
+        pipe_drop(c, STAGE_LINK_SERVICE, REASON_FLOW_EXPIRED); /* PE-24 */
+        return;
+    }
+    if (!s) {
         if (!nsgs_pass(c, true)) /* PE-09: only with the policy on, else no rule set is there (PE-07) */
             return;
-        state_pair(c, true);
+        s = state_pair(c, true);
     }
-    struct trace_step *s = step(c, STAGE_ENDPOINT, REASON_NONE);
-    s->a = c->port;
+    pipe_step(c, STAGE_ENDPOINT, REASON_NONE)->a = c->port;
+    if (c->at->pls) {
+        to_link_service(c, s);
+        return;
+    }
     c->meta->endpoint = c->port;
     c->meta->realm = c->at->realm;
-    hand_to(c, c->at->service, c->img->link_private);
+    pipe_hand_to(c, c->at->service, c->img->link_private);
 }
 
 static void in_service(struct ctx *c)
 {
     if (c->info->proto == IPPROTO_NR_ICMP) { /* SE-10 */
-        drop(c, STAGE_DELIVERY, REASON_PROTOCOL_UNSUPPORTED);
+        pipe_drop(c, STAGE_DELIVERY, REASON_PROTOCOL_UNSUPPORTED);
         return;
     }
     if (!state_touch(c, true))
         state_pair(c, true);
-    hand_to(c, c->port, 0);
+    pipe_hand_to(c, c->port, 0);
 }
 
 void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port, const struct packet_info *info,
@@ -812,7 +783,7 @@ void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port
     struct ctx c = {.p = p, .img = img, .now = now, .port = port, .info = info, .meta = meta};
     begin(&c, d, true);
     if (!c.at->up) {
-        drop(&c, STAGE_DELIVERY, down(&c, port));
+        pipe_drop(&c, STAGE_DELIVERY, down(&c, port));
         return;
     }
     switch (c.at->kind) {
@@ -826,10 +797,16 @@ void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port
     case PORT_RESOLVER:
         in_service(&c);
         break;
+    case PORT_FRONTEND:
+        lb_in(&c);
+        break;
+    case PORT_PLS:
+        in_link_service(&c);
+        break;
     case PORT_GATEWAY:
     case PORT_INTERNET_HOST:
     case PORT_ONPREM_HOST:
-        hand_to(&c, port, 0);
+        pipe_hand_to(&c, port, 0);
         break;
     }
 }

@@ -19,6 +19,16 @@ struct pipe_decision {
     bool set_src, set_dst;
     ip4 src, dst;
     uint16_t sport, dport;
+    uint32_t seq_add, ack_add; /* TCP: to be added, modulo 2^32 */
+    /* A segment of its own that goes the same way (PROXY header), before the packet or after it; NULL: none. Valid until
+     * the next call. */
+    const uint8_t *insert;
+    uint16_t insert_len;
+    uint32_t insert_seq;
+    bool insert_before;
+    bool absorbed;      /* the packet ends here and nobody misses it */
+    uint32_t watch;     /* ask pipe_idle about this flow at watch_at; 0: none */
+    int64_t watch_at;
     struct trace trace;
 };
 
@@ -39,6 +49,14 @@ void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port
  * changes its policy for high scale (R-14), or which a NIC sent there that gets the tag disableSnatOnPL (PE-16).
  * => number of flow ids written to *flows (ascending, each once; malloc'd, the caller frees), or -ENOMEM. */
 int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct image *after, uint32_t **flows);
+
+/* A balanced flow that is to be reset when idle. => the flow whose connection is to be reset now; 0: none, and *again is
+ * when to ask again (INT64_MAX: never). */
+uint32_t pipe_idle(struct pipe *p, int64_t now, uint32_t watch, int64_t *again);
+
+/* Health of a probe's target: whether new flows go there. Targets nobody spoke of are well. */
+void pipe_health(struct pipe *p, uint32_t target, bool well);
+bool pipe_is_well(const struct pipe *p, uint32_t target);
 
 /* => flow records held, expired ones included. */
 size_t pipe_flows(const struct pipe *p);

@@ -8,51 +8,16 @@
  * never reorders: a packet arrives no earlier than the one before it. Random draws come from a stream per wire, seeded by
  * the scenario's seed and the wire's ports, so that one wire's traffic does not change another's luck.
  *
+ * Health probes are in sim_probe.c; they are no flows, and neither they nor what they cause keeps a run going.
+ *
  * Order. Equal times run in the order of scheduling. Cut connections are reset in ascending flow order. */
-#include "dataplane/sim.h"
-
-#include "dataplane/event.h"
-#include "dataplane/flowtab.h"
-#include "dataplane/rng.h"
+#include "dataplane/sim_int.h"
 #include "dataplane/underlay_path.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { EV_DELIVER, EV_TIMER, EV_CALL };
-
-struct wire {
-    int64_t free_at, last_arrival;
-    struct rng rng;
-};
-
-struct call {
-    void (*fn)(void *);
-    void *arg;
-};
-
-struct sim {
-    uint64_t seed;
-    struct sim_ops ops;
-    struct host_env env;
-    struct evq *events;
-    int64_t now;
-    const struct image *img;
-    struct pipe *pipe;
-    struct packet_pool *pool;
-    struct host **host; /* by port; NULL: none */
-    size_t n_hosts;
-    struct flowtab *wire_index;
-    struct wire *wire;
-    size_t n_wires, cap_wires;
-    struct call *call;
-    size_t n_calls, cap_calls, calls_left, packets_flying, flows_open;
-    struct flow_result **flow;
-    size_t n_flows, cap_flows;
-    uint64_t counter[REASON_COUNT];
-};
 
 static void *grow(void *at, size_t n, size_t *cap, size_t size)
 {
@@ -65,13 +30,13 @@ static void *grow(void *at, size_t n, size_t *cap, size_t size)
     return more;
 }
 
-static void push(struct sim *s, int64_t at, uint32_t kind, uint32_t a, uint64_t b, void *p)
+void sim_push(struct sim *s, int64_t at, uint32_t kind, uint32_t a, uint64_t b, void *p)
 {
     if (evq_push(s->events, at, kind, a, b, p) != 0)
         arena_oom("event queue");
 }
 
-static struct flow_result *flow_of(const struct sim *s, uint32_t id)
+struct flow_result *sim_flow_of(const struct sim *s, uint32_t id)
 {
     return id && id <= s->n_flows ? s->flow[id - 1] : NULL;
 }
@@ -94,7 +59,7 @@ static bool tells(const struct packet *p, const struct packet_info *info)
  * client has it. A retransmission starts the list again, and what was sent before it adds nothing any more. */
 static void note_hop(struct sim *s, uint32_t port, struct packet *p, const struct packet_info *info, bool begins)
 {
-    struct flow_result *f = flow_of(s, p->meta.flow);
+    struct flow_result *f = sim_flow_of(s, p->meta.flow);
     if (!f || !tells(p, info) || (p->meta.reply ? f->answered : f->arrived))
         return;
     struct hop_list *l = p->meta.reply ? &f->return_path : &f->path;
@@ -117,9 +82,11 @@ static void note_rules(struct flow_result *f, const struct trace *t)
 
 static void note_trace(struct sim *s, const struct packet *p, const struct packet_info *info, const struct trace *t)
 {
-    struct flow_result *f = flow_of(s, p->meta.flow);
+    struct flow_result *f = sim_flow_of(s, p->meta.flow);
     const enum reason r = trace_reason(t);
     s->counter[r]++;
+    if (p->meta.probe)
+        sim_probe_trace(s, p, r);
     if (!f)
         return;
     if (r != REASON_NONE && (r != REASON_LINK_LOSS || f->drop.reason == REASON_NONE)) {
@@ -189,8 +156,8 @@ static void transmit(struct sim *s, uint32_t from, uint32_t to, uint8_t link, st
         return;
     }
     w->last_arrival = at;
-    s->packets_flying++;
-    push(s, at, EV_DELIVER, to, 0, p);
+    s->packets_flying += !p->meta.probe;
+    sim_push(s, at, EV_DELIVER, to, 0, p);
 }
 
 /* Show a packet that is about to go on a link as it is between hosts, where somebody looks. */
@@ -216,6 +183,41 @@ static void apply(struct packet *p, struct packet_info *info, const struct pipe_
         packet_set_src(p, info, d->src, d->sport);
     if (d->set_dst)
         packet_set_dst(p, info, d->dst, d->dport);
+    packet_shift_seq(p, info, d->seq_add, d->ack_add);
+}
+
+/* => the segment that is to go before or behind p on the same way (a PROXY header); NULL: none. */
+static struct packet *inserted(struct sim *s, const struct packet *p, const struct packet_info *info,
+                               const struct pipe_decision *d)
+{
+    if (!d->insert)
+        return NULL;
+    struct eth_fields eth;
+    memcpy(eth.dst, p->data, 6);
+    memcpy(eth.src, p->data + 6, 6);
+    const struct ip_fields ip = {.src = info->src, .dst = info->dst, .ttl = info->ttl, .tos = info->tos,
+                                 .id = info->ip_id, .df = info->df};
+    const struct tcp_fields tcp = {.sport = info->sport, .dport = info->dport, .seq = d->insert_seq, .ack = info->ack,
+                                   .flags = TCP_ACK | TCP_PSH, .window = info->window, .wscale = -1};
+    struct packet *q = packet_build_tcp(s->pool, &eth, &ip, &tcp, d->insert, d->insert_len);
+    if (!q)
+        arena_oom("packet");
+    q->meta = p->meta;
+    return q;
+}
+
+static void pass_on(struct sim *s, uint32_t port, struct packet *p, const struct packet_info *info,
+                    const struct pipe_decision *d)
+{
+    struct packet *header = inserted(s, p, info, d);
+    if (d->watch)
+        sim_push(s, d->watch_at, EV_IDLE, d->watch, 0, NULL);
+    show_underlay(s, port, d, p, info);
+    if (header && d->insert_before)
+        transmit(s, port, d->next, d->link, header);
+    transmit(s, port, d->next, d->link, p);
+    if (header && !d->insert_before)
+        transmit(s, port, d->next, d->link, header);
 }
 
 /* -- packets out of and into ports --------------------------------------------------------------------------- */
@@ -275,7 +277,7 @@ static void out(struct sim *s, uint32_t port, struct packet *p)
     note_trace(s, p, &info, &d.trace);
     d.trace.again = p->meta.origin != port && p->meta.seen_src == info.src && p->meta.seen_dst == info.dst;
     tap(s, port, p, &d.trace);
-    if (d.reason != REASON_NONE) {
+    if (d.reason != REASON_NONE || d.absorbed) {
         packet_put(s->pool, p);
         return;
     }
@@ -306,13 +308,12 @@ static void deliver(struct sim *s, uint32_t port, struct packet *p)
     tap(s, port, p, &d.trace);
     if (d.reason != REASON_NONE) {
         packet_put(s->pool, p);
-    } else if (d.next != port) { /* a private endpoint hands the request on */
-        show_underlay(s, port, &d, p, &info);
-        transmit(s, port, d.next, d.link, p);
+    } else if (d.next != port) { /* a private endpoint or a frontend hands the request on */
+        pass_on(s, port, p, &info, &d);
     } else if (kind == PORT_ENDPOINT || kind == PORT_GATEWAY) {
         out(s, port, p);
     } else {
-        struct flow_result *f = flow_of(s, p->meta.flow);
+        struct flow_result *f = sim_flow_of(s, p->meta.flow);
         if (f && p->meta.reply && !p->meta.dns && port == f->from) {
             f->answered = true;
             f->count.received++;
@@ -334,7 +335,7 @@ static void env_output(void *ctx, uint32_t port, struct packet *p)
     struct sim *s = ctx;
     struct packet_info info;
     if (packet_parse(p->data, p->len, &info) == 0) {
-        struct flow_result *f = flow_of(s, p->meta.flow);
+        struct flow_result *f = sim_flow_of(s, p->meta.flow);
         const bool begins = p->meta.origin == port;
         if (begins)
             note_hop(s, port, p, &info, true);
@@ -350,7 +351,7 @@ static void env_output(void *ctx, uint32_t port, struct packet *p)
 
 static void env_timer(void *ctx, uint32_t port, int64_t at, uint64_t cookie)
 {
-    push(ctx, at, EV_TIMER, port, cookie, NULL);
+    sim_push(ctx, at, EV_TIMER, port, cookie, NULL);
 }
 
 static void env_dropped(void *ctx, uint32_t port, const struct packet *p, enum reason why)
@@ -365,13 +366,13 @@ static void env_dropped(void *ctx, uint32_t port, const struct packet *p, enum r
 
 static const struct flow_spec *env_flow(void *ctx, uint32_t flow)
 {
-    const struct flow_result *f = flow_of(ctx, flow);
-    return f ? &f->spec : NULL;
+    const struct flow_result *f = sim_flow_of(ctx, flow);
+    return flow & PROBE_FLOW ? sim_probe_spec(ctx, flow) : f ? &f->spec : NULL;
 }
 
 static void env_resolved(void *ctx, uint32_t flow, const struct dns_msg *answer)
 {
-    struct flow_result *f = flow_of(ctx, flow);
+    struct flow_result *f = sim_flow_of(ctx, flow);
     if (!f)
         return;
     if (!f->dns && !(f->dns = malloc(sizeof *f->dns)))
@@ -381,7 +382,7 @@ static void env_resolved(void *ctx, uint32_t flow, const struct dns_msg *answer)
 
 static void env_arrived(void *ctx, uint32_t port, const struct packet *p)
 {
-    struct flow_result *f = flow_of(ctx, p->meta.flow);
+    struct flow_result *f = sim_flow_of(ctx, p->meta.flow);
     struct packet_info info;
     if (!f || f->arrived || p->meta.dns || packet_parse(p->data, p->len, &info) != 0)
         return;
@@ -395,7 +396,7 @@ static void env_arrived(void *ctx, uint32_t port, const struct packet *p)
 static enum reason env_admit(void *ctx, uint32_t port, const struct packet *first)
 {
     struct sim *s = ctx;
-    struct flow_result *f = flow_of(s, first->meta.flow);
+    struct flow_result *f = sim_flow_of(s, first->meta.flow);
     if (!f || !s->ops.admit)
         return REASON_NONE;
     enum reason r = s->ops.admit(s->ops.ctx, port, first, f);
@@ -448,8 +449,10 @@ static void finish(struct sim *s, struct flow_result *f, enum reason why)
 
 static void env_done(void *ctx, uint32_t flow, enum flow_outcome what)
 {
-    struct flow_result *f = flow_of(ctx, flow);
-    if (f)
+    struct flow_result *f = sim_flow_of(ctx, flow);
+    if (flow & PROBE_FLOW)
+        sim_probe_done(ctx, flow, what);
+    else if (f)
         finish(ctx, f, outcome_reason(f, what));
 }
 
@@ -478,7 +481,8 @@ struct sim *sim_new(uint64_t seed, const struct sim_ops *ops)
                                .arrived = env_arrived,
                                .admit = env_admit,
                                .dns = env_dns};
-    if (s->events && s->pipe && s->pool && s->wire_index)
+    s->health = health_new();
+    if (s->events && s->pipe && s->pool && s->wire_index && s->health)
         return s;
     sim_free(s);
     return NULL;
@@ -505,6 +509,7 @@ void sim_free(struct sim *s)
     if (s->wire_index)
         flowtab_free(s->wire_index);
     pipe_free(s->pipe);
+    health_free(s->health);
     if (s->pool)
         packet_pool_free(s->pool);
     free(s->host);
@@ -515,9 +520,9 @@ void sim_free(struct sim *s)
 }
 
 /* The network resets both ends of a flow, each with the segment its peer would have sent. */
-static void cut(struct sim *s, uint32_t id)
+static void cut(struct sim *s, uint32_t id, enum reason why)
 {
-    struct flow_result *f = flow_of(s, id);
+    struct flow_result *f = sim_flow_of(s, id);
     if (!f || f->done)
         return;
     uint32_t end[2] = {f->from, f->arrived ? f->destination : PORT_NONE};
@@ -527,11 +532,22 @@ static void cut(struct sim *s, uint32_t id)
         if (!rst)
             continue;
         struct trace t = {.port = end[i], .epoch = s->img->epoch, .inbound = true};
-        trace_add(&t, STAGE_CHANGE, REASON_CONNECTION_CLOSED_BY_CHANGE);
-        f->cut = REASON_CONNECTION_CLOSED_BY_CHANGE;
+        trace_add(&t, why == REASON_IDLE_TIMEOUT ? STAGE_BALANCER : STAGE_CHANGE, why);
+        f->cut = why;
         tap(s, end[i], rst, &t);
         host_input(h, rst);
     }
+}
+
+/* A connection through a load balancer may have been idle too long (O-08). */
+static void idle(struct sim *s, uint32_t watch)
+{
+    int64_t again;
+    uint32_t id = pipe_idle(s->pipe, s->now, watch, &again);
+    if (id)
+        cut(s, id, REASON_IDLE_TIMEOUT);
+    else if (again != INT64_MAX)
+        sim_push(s, again, EV_IDLE, watch, 0, NULL);
 }
 
 static void place_hosts(struct sim *s, const struct image *img)
@@ -563,6 +579,7 @@ void sim_set_image(struct sim *s, const struct image *img)
     const struct image *before = s->img;
     s->img = img;
     place_hosts(s, img);
+    sim_probe_image(s, !before);
     if (!before)
         return;
     uint32_t *flows;
@@ -570,7 +587,7 @@ void sim_set_image(struct sim *s, const struct image *img)
     if (n < 0)
         arena_oom("change");
     for (int i = 0; i < n; i++)
-        cut(s, flows[i]);
+        cut(s, flows[i], REASON_CONNECTION_CLOSED_BY_CHANGE);
     free(flows);
 }
 
@@ -579,7 +596,7 @@ void sim_call(struct sim *s, int64_t at, void (*fn)(void *), void *arg)
     s->call = grow(s->call, s->n_calls, &s->cap_calls, sizeof *s->call);
     s->call[s->n_calls] = (struct call){fn, arg};
     s->calls_left++;
-    push(s, at, EV_CALL, 0, s->n_calls++, NULL);
+    sim_push(s, at, EV_CALL, 0, s->n_calls++, NULL);
 }
 
 uint32_t sim_flow(struct sim *s)
@@ -624,8 +641,14 @@ void sim_run(struct sim *s, int64_t until)
         s->now = e.at;
         switch (e.kind) {
         case EV_DELIVER:
-            s->packets_flying--;
+            s->packets_flying -= !((struct packet *)e.p)->meta.probe;
             deliver(s, e.a, e.p);
+            break;
+        case EV_PROBE:
+            sim_probe(s, e.a, e.b);
+            break;
+        case EV_IDLE:
+            idle(s, e.a);
             break;
         case EV_TIMER:
             if (s->host[e.a])
@@ -651,7 +674,7 @@ size_t sim_flows(const struct sim *s)
 
 const struct flow_result *sim_result(const struct sim *s, uint32_t flow)
 {
-    return flow_of(s, flow);
+    return sim_flow_of(s, flow);
 }
 
 const uint64_t *sim_counters(const struct sim *s)

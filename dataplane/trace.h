@@ -24,6 +24,9 @@
     X(PEERING, "peering")                                                                                      \
     X(SNAT, "source translation")                                                                              \
     X(DNAT, "destination translation")                                                                         \
+    X(BALANCER, "load balancer")                                                                               \
+    X(LINK_SERVICE, "private link service")                                                                    \
+    X(PROXY, "PROXY protocol")                                                                                 \
     X(ENDPOINT, "private endpoint")                                                                            \
     X(SERVICE_IDENTITY, "service endpoint identity")                                                           \
     X(DELIVERY, "delivery")                                                                                    \
@@ -42,8 +45,8 @@ enum stage {
 struct trace_step {
     uint8_t stage;  /* enum stage */
     uint8_t reason; /* enum reason; REASON_NONE: passed */
-    uint32_t a;     /* NSG stages: rule set; ROUTE: route table; DELIVERY, ENDPOINT: port handed to; else TRACE_NONE */
-    uint32_t b;     /* NSG stages: rule id; ROUTE: next hop index in the table; PEERING: crossing */
+    uint32_t a;     /* NSG stages: rule set; ROUTE: route table; DELIVERY, ENDPOINT: port handed to; BALANCER: backend; else TRACE_NONE */
+    uint32_t b;     /* NSG stages: rule id; ROUTE: next hop index in the table; PEERING: crossing; BALANCER: rule */
     ip4 addr;       /* SNAT, DNAT: new address */
     uint16_t l4port;
 };

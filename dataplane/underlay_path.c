@@ -53,7 +53,13 @@ bool underlay_path(const struct image *img, uint32_t from, uint32_t to, uint8_t 
                    const struct packet_meta *meta, struct underlay_tunnel *t)
 {
     const struct image_port *a = &img->port[from], *b = &img->port[to];
-    if (a->kind == PORT_ENDPOINT && to == a->service) {
+    if (a->kind == PORT_ENDPOINT && a->service >= img->n_ports) {
+        return false; /* one's own service: how it travels is not published */
+    } else if (a->kind == PORT_FRONTEND && on_host(b)) { /* no hop either: what the client's host sends */
+        if (meta->consumer || meta->last_hop >= img->n_ports || !on_host(&img->port[meta->last_hop]))
+            return false;
+        network(img, meta->last_hop, to, t);
+    } else if (a->kind == PORT_ENDPOINT && to == a->service) {
         if (meta->last_hop >= img->n_ports || !on_host(&img->port[meta->last_hop]))
             return false;
         private_link(img, meta->last_hop, from, info->src, t);

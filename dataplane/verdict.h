@@ -16,7 +16,7 @@
 #define REASONS(X)                                                                                             \
     X(NSG_DENY, "NsgDeny", DROPPED, "G-01 G-02 G-03", "a security rule denies it")                             \
     X(ROUTE_NONE, "RouteNone", DROPPED, "Y-03 R-17 R-18", "the route that wins has next hop None")             \
-    X(NO_PEERING, "NoPeering", DROPPED, "P-01 P-03 Y-19", "no peering carries it")                             \
+    X(NO_PEERING, "NoPeering", DROPPED, "P-01 P-03 P-07 Y-19", "no peering carries it")                             \
     X(PEERING_NOT_FORWARDED, "PeeringNotForwarded", DROPPED, "P-04",                                           \
       "the receiving network's peering link does not allow forwarded traffic")                                 \
     X(ENDPOINT_NOT_APPROVED, "EndpointNotApproved", DROPPED, "PE-01",                                          \
@@ -39,9 +39,14 @@
       "a Standard public address is closed to inbound traffic without a security group")                       \
     X(ON_PREMISES_NO_INTERNET, "OnPremisesNoInternet", DROPPED, "R-20",                                        \
       "the on-premises network has no way out to the Internet")                                                \
-    X(NO_HEALTHY_BACKEND, "NoHealthyBackend", DROPPED, "B-03", "no backend of the pool is healthy")            \
+    X(NO_HEALTHY_BACKEND, "NoHealthyBackend", DROPPED, "B-03 B-06", "no backend of the pool is healthy")            \
     X(NO_HOST, "NoHost", DROPPED, "Y-01", "nobody has that address")                                           \
-    X(PROTOCOL_UNSUPPORTED, "ProtocolUnsupported", DROPPED, "SE-10 PE-18 A-07 O-02",                           \
+    X(NO_BALANCING_RULE, "NoBalancingRule", DROPPED, "B-02 B-05",                                              \
+      "no rule of the load balancer's frontend takes it")                                                      \
+    X(BACKEND_LOOP, "BackendLoop", DROPPED, "B-08",                                                            \
+      "the load balancer chose the machine that sent it, which would not know its own packet")                 \
+    X(FLOW_EXPIRED, "FlowExpired", DROPPED, "O-08 PE-24", "the flow was idle too long and is forgotten")       \
+    X(PROTOCOL_UNSUPPORTED, "ProtocolUnsupported", DROPPED, "SE-10 PE-18 A-07 O-02 B-02",                          \
       "that protocol is not carried there")                                                                    \
     X(FRAGMENT_DROPPED, "FragmentDropped", DROPPED, "M-06", "fragments are not carried there")                 \
     X(MTU_EXCEEDED, "MtuExceeded", DROPPED, "M-01 M-02", "the packet is too large and may not be fragmented")  \

@@ -52,6 +52,12 @@ void host_free(struct host *h)
     free(h);
 }
 
+void host_stop(struct host *h, uint32_t flow)
+{
+    (void)flow;
+    note(h, "stop");
+}
+
 int host_reconfigure(struct host *h, const struct host_config *c)
 {
     h->cfg = *c;

@@ -296,6 +296,9 @@ static void say_step(struct trip *t, const struct trace *tr, const struct trace_
         [STAGE_PEERING] = "peering",
         [STAGE_SNAT] = "snat",
         [STAGE_DNAT] = "dnat",
+        [STAGE_BALANCER] = "lb",
+        [STAGE_LINK_SERVICE] = "pls",
+        [STAGE_PROXY] = "proxy",
         [STAGE_ENDPOINT] = "pe",
         [STAGE_SERVICE_IDENTITY] = "identity",
         [STAGE_DELIVERY] = "delivery",
@@ -307,6 +310,8 @@ static void say_step(struct trip *t, const struct trace *tr, const struct trace_
     char buf[IP4_STRLEN];
     if (s->stage == STAGE_NIC_NSG || s->stage == STAGE_SUBNET_NSG || s->stage == STAGE_ROUTE)
         say_number(t, word[s->stage], s->b);
+    else if (s->stage == STAGE_BALANCER && s->a != TRACE_NONE)
+        say(t, " lb=%s", t->l->name[s->a]);
     else if (s->stage == STAGE_DELIVERY && s->a == tr->port)
         say(t, " here");
     else if (s->stage == STAGE_DELIVERY && s->a != TRACE_NONE)
@@ -340,6 +345,8 @@ static void step(struct trip *t, bool inbound)
         i->dst = d->dst;
         i->dport = m->dport = d->dport;
     }
+    i->seq += d->seq_add;
+    i->ack += d->ack_add;
     if (i->proto == IPPROTO_NR_ICMP && (d->set_src || d->set_dst)) /* one identifier for both */
         i->sport = i->dport = m->sport = m->dport = d->set_src ? d->sport : d->dport;
 }

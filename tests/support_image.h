@@ -69,7 +69,7 @@ struct trip trip_reply(const struct trip *t);
  * => t->text: decisions separated by " | ", "vm>" out of a port, ">vm" into it, then the steps in order:
  *   nic#ID subnet#ID  rule set and the rule that decided (#- none)     known  established flow
  *   route@N           next hop N of the table (@- none)                peering  public  source  address
- *   snat=A:P dnat=A:P                                                  pe  identity  change
+ *   snat=A:P dnat=A:P                                                  pe  identity  change  lb=BACKEND  pls  proxy
  *   to PORT           handed to; "here": to the machine
  * and "!Reason" behind the step that dropped it; a drop without a port to hand to is "delivery!Reason". */
 const char *trip_go(struct trip *t);

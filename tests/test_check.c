@@ -697,16 +697,64 @@ static void unsupported(const char *text, const char *want, int line)
     unsupported(text, place ": error: " what ": not simulated by this version; see topology/SCENARIO.md\n",  \
                 __LINE__)
 
+#define BALANCER(kind, frontend, rest)                                                                       \
+    NICS("  - {name: a, subnet: v/s}\n  - {name: b, subnet: v/s}\n")                                         \
+    "publicIPAddresses: [{name: pip}]\n"                                                                     \
+    "loadBalancers:\n"                                                                                       \
+    "  - name: lb\n"                                                                                         \
+    "    sku: " kind "\n"                                                                                    \
+    "    frontendIPConfigurations: [{name: fe, " frontend "}]\n"                                             \
+    "    backendAddressPools: [{name: p, networkInterfaces: [a, b]}]\n" rest
+#define BALANCING(rules) "    loadBalancingRules: [" rules "]\n"
+#define BALANCE(name, proto, from)                                                                           \
+    "{name: " name ", frontendIPConfiguration: fe, backendAddressPool: p, protocol: " proto                  \
+    ", frontendPort: " from ", backendPort: " from "}"
+#define OUTBOUND(ports)                                                                                      \
+    "    outboundRules: [{name: o, frontendIPConfiguration: fe, backendAddressPool: p, "                     \
+    "allocatedOutboundPorts: " ports "}]\n"
+
+/* B-02, O-05 */
+Test(check, load_balancers)
+{
+    FINE(BALANCER("Standard", "subnet: v/t", BALANCING(BALANCE("x", "All", "0"))));
+    FINE(BALANCER("Basic", "subnet: v/t",
+                  BALANCING(BALANCE("x", "Tcp", "80") ", " BALANCE("y", "Udp", "80"))));
+    FINDS(BALANCER("Basic", "subnet: v/t", BALANCING(BALANCE("x", "All", "0"))),
+          "14:98: error: rule 'x' of 'lb' for all ports needs an internal frontend of a Standard load balancer "
+          "(B-02)\n");
+    FINDS(BALANCER("Standard", "publicIPAddress: pip", BALANCING(BALANCE("x", "All", "0"))),
+          "14:98: error: rule 'x' of 'lb' for all ports needs an internal frontend of a Standard load balancer "
+          "(B-02)\n");
+    FINDS(BALANCER("Standard", "subnet: v/t",
+                   BALANCING(BALANCE("x", "Tcp", "80") ", " BALANCE("y", "Tcp", "80"))),
+          "14:230: error: frontend port of rule 'y' of 'lb' belongs to rule 'x' already\n");
+    FINE(BALANCER("Standard", "publicIPAddress: pip", OUTBOUND("32000")));
+    FINDS(BALANCER("Standard", "publicIPAddress: pip", OUTBOUND("32008")),
+          "14:107: error: outbound rule 'o' of 'lb' promises 64016 ports to its 2 machines, the frontend has 64000 "
+          "(O-05)\n");
+    FINDS(BALANCER("Standard", "publicIPAddress: pip", OUTBOUND("32000") BALANCING(BALANCE("x", "Tcp", "80"))),
+          "14:107: error: outbound rule 'o' of 'lb' promises 64000 ports to its 2 machines, the frontend has 63992 "
+          "(O-05)\n");
+    FINDS(BALANCER("Standard", "subnet: v/t", OUTBOUND("8")),
+          "14:56: error: outbound rule 'o' of 'lb' needs a public frontend of a Standard load balancer (O-05)\n");
+}
+
+Test(check, members_of_a_pool)
+{
+    FINDS("virtualNetworks:\n"
+          "  - {name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: 10.0.1.0/24}]}\n"
+          "  - {name: w, addressPrefixes: [10.1.0.0/16], subnets: [{name: s, addressPrefix: 10.1.1.0/24}]}\n"
+          "networkInterfaces: [{name: a, subnet: v/s}, {name: b, subnet: w/s}]\n"
+          "loadBalancers:\n"
+          "  - {name: lb, backendAddressPools: [{name: p, networkInterfaces: [a, b]}]}\n",
+          "7:71: error: 'b' of pool 'lb/p' is in network 'w', the pool serves 'v'\n");
+}
+
 Test(check, unsupported)
 {
     unsupported(VNET("10.0.0.0/16", "") "serviceEndpointPolicies: [{name: p, definitions: []}]\n"
                                         "captures: [{name: c, at: [hub]}]\n",
                 "", __LINE__);
-    REFUSED(
-        VNET("10.0.0.0/16", "{name: s, addressPrefix: 10.0.0.0/24}") "loadBalancers:\n  - {name: lb, "
-                                                                     "frontendIPConfigurations: [{name: fe, "
-                                                                     "subnet: v/s}]}\n  - {name: l2}\n",
-        "6:5", "loadBalancers");
     REFUSED(NICS("  - {name: a, subnet: v/s, proxyProtocol: true}\n"), "6:43", "proxyProtocol");
     unsupported("virtualNetworks:\n  - {name: v, addressPrefixes: [10.0.0.0/16], dnsServers: [10.0.0.4], subnets: "
                 "[{name: s, addressPrefix: 10.0.0.0/24}]}\nnetworkInterfaces: [{name: a, subnet: v/s}]\n"

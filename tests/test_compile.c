@@ -171,7 +171,7 @@ Test(hops, each_type_of_row)
         {"vm", "10.9.1.1", "port nic/nva"},
         {"vm", "10.9.2.1", "port nic/near-nva over peering"},
         {"vm", "10.9.3.1", "drop RouteNone"}, /* */
-        {"vm", "10.9.4.1", "drop NoHealthyBackend"},
+        {"vm", "10.9.4.1", "port frontend/lb/fe"}, /* */
         {"vm", "10.9.5.1", "drop RouteNone"},
         {"vm", "10.9.6.1", "internet"},
         {"vm", "10.9.7.1", "port gateway/vpn"},

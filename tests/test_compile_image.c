@@ -136,7 +136,7 @@ Test(numbers, names_of_ports)
     cr_assert_str_eq(port_name(m.n, 0), "168.63.129.16");
     cr_assert_str_eq(port_name(m.n, made_port(m.n, m.l.m, "pc")), "hq/pc");
     cr_assert_str_eq(port_name(m.n, made_port(m.n, m.l.m, "N")), "n");
-    cr_assert_eq(port_of(m.n, model_find(m.l.m, "lb/fe")), PORT_NONE);
+    cr_assert_str_eq(port_name(m.n, port_of(m.n, model_find(m.l.m, "lb/fe"))), "lb/fe");
     cr_assert_eq(port_of(m.n, (struct thing){0}), PORT_NONE);
     cr_assert_eq(identity_subnet(m.n, m.l.m, made_at(&m, "n")->identity), model_subnet(m.l.m, "hub/a"));
     cr_assert_null(identity_subnet(m.n, m.l.m, IDENTITY_NONE));

@@ -78,6 +78,7 @@ void model_check(const struct model *m, struct diag *d)
     check_addresses(&c);
     check_policy(&c);
     check_services(&c);
+    check_balancers(&c);
     check_names(&c);
     check_limits(&c);
     arena_free(c.a);

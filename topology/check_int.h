@@ -44,5 +44,6 @@ void check_policy(struct check *c);    /* check_policy.c: security groups, route
 void check_services(struct check *c);  /* check_service.c: services, endpoints, service endpoints */
 void check_names(struct check *c);     /* check_names.c: DNS names, private zones, records */
 void check_limits(struct check *c);    /* check_limits.c */
+void check_balancers(struct check *c); /* check_lb.c: load balancers, private link services */
 
 #endif

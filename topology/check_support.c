@@ -17,12 +17,6 @@ static void use(struct uses *u, struct origin at)
     u->any = true;
 }
 
-static void load_balancers(struct uses *u)
-{
-    if (u->m->loadBalancers.n)
-        use(u, u->m->loadBalancers.at[0].at);
-}
-
 static void private_link_services(struct uses *u)
 {
     if (u->m->privateLinkServices.n)
@@ -42,7 +36,6 @@ static const struct {
     const char *what;
     void (*find)(struct uses *u);
 } unsupported[] = {
-    {"loadBalancers", load_balancers},
     {"privateLinkServices", private_link_services},
     {"proxyProtocol", proxy_protocol},
 };

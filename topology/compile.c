@@ -13,7 +13,7 @@
  * Gateways are routers without a machine: what comes from either side leaves by the table of the GatewaySubnet, whose
  * gateway rows lead into the on-premises network instead of to the gateway itself; its Internet row leads to the default
  * site, where forced tunnelling goes (R-20). */
-#include "topology/compile.h"
+#include "topology/compile_int.h"
 
 #include "dataplane/rng.h"
 #include "topology/address.h"
@@ -36,6 +36,7 @@ struct numbering *numbering_new(void)
     r->realm = numbers_new(1);
     r->identity = numbers_new(0);
     r->pool = numbers_new(0);
+    r->target = numbers_new(0);
     r->region = ids_new(1, 127);
     r->network = ids_new(0x1000, 0xfffffe); /* RFC 7637, 3.2 */
     r->subnet = ids_new(1, 0xffffff);
@@ -53,6 +54,7 @@ void numbering_free(struct numbering *r)
     numbers_free(r->realm);
     numbers_free(r->identity);
     numbers_free(r->pool);
+    numbers_free(r->target);
     ids_free(r->region);
     ids_free(r->network);
     ids_free(r->subnet);
@@ -60,7 +62,7 @@ void numbering_free(struct numbering *r)
     free(r);
 }
 
-static uint32_t number2(struct numbers *n, const char *kind, const char *name)
+uint32_t compile_number(struct numbers *n, const char *kind, const char *name)
 {
     char buf[512];
     snprintf(buf, sizeof buf, "%s/%s", kind, name);
@@ -72,10 +74,11 @@ uint32_t port_of(struct numbering *r, struct thing t)
     static const char *const kind[] = {
         [THING_NIC] = "nic",         [THING_ONPREM_HOST] = "host",    [THING_INTERNET_HOST] = "internet",
         [THING_SERVICE] = "service", [THING_ENDPOINT] = "endpoint", [THING_GATEWAY] = "gateway",
+        [THING_LB_FRONTEND] = "frontend",
     };
-    if (t.kind == THING_NONE || t.kind == THING_LB_FRONTEND)
+    if (t.kind == THING_NONE)
         return PORT_NONE;
-    return number2(r->port, kind[t.kind], thing_name(t));
+    return compile_number(r->port, kind[t.kind], thing_name(t));
 }
 
 const char *port_name(const struct numbering *r, uint32_t port)
@@ -92,36 +95,22 @@ const struct subnet *identity_subnet(const struct numbering *r, const struct mod
 
 /* -- working state -------------------------------------------------------------------------------------------- */
 
-struct work {
-    struct compiled *c;
-    struct numbering *r;
-    const struct model *m;
-    struct image *img;
-    uint32_t *subnet_table; /* by subnet id */
-    uint32_t *vnet_table;   /* by network, for endpoints */
-    uint32_t *onprem_table; /* by on-premises network */
-    size_t cap_tables, cap_acls, cap_crossings, cap_table_notes, cap_acl_notes, cap_crossing_notes;
-    size_t n_table_notes, n_acl_notes, n_crossing_notes;
-};
-
-static uint32_t vnet_realm(struct work *w, const struct vnet *v)
+uint32_t compile_realm(struct work *w, const struct vnet *v)
 {
-    return number2(w->r->realm, "vnet", v->name);
+    return compile_number(w->r->realm, "vnet", v->name);
 }
 
 static uint32_t onprem_realm(struct work *w, const struct onprem *o)
 {
-    return number2(w->r->realm, "onprem", o->name);
+    return compile_number(w->r->realm, "onprem", o->name);
 }
 
 static uint32_t subnet_identity(struct work *w, const struct subnet *s)
 {
-    return number2(w->r->identity, s->vnet->name, s->name);
+    return compile_number(w->r->identity, s->vnet->name, s->name);
 }
 
-#define THING(k, x) ((struct thing){THING_##k, (x)})
-
-static void map_address(struct work *w, uint32_t realm, ip4 addr, uint32_t value)
+void compile_address(struct work *w, uint32_t realm, ip4 addr, uint32_t value)
 {
     if (addr && exact_set(w->img->addresses, realm, addr, value) != 0)
         arena_oom("address map");
@@ -160,13 +149,13 @@ static uint32_t pool_add(struct work *w, uint32_t index, const ip4 *addr, size_t
     p->first_port = 1024; /* O-02: 64,512 ports an address */
     p->last_port = 65535;
     for (size_t i = 0; i < n; i++)
-        map_address(w, REALM_PUBLIC, addr[i], POOL_FLAG | index);
+        compile_address(w, REALM_PUBLIC, addr[i], POOL_FLAG | index);
     return index;
 }
 
 static uint32_t natgw_pool(struct work *w, const struct nat_gateway *g, uint32_t realm)
 {
-    const uint32_t index = number2(w->r->pool, "natgw", g->name);
+    const uint32_t index = compile_number(w->r->pool, "natgw", g->name);
     if (w->img->pool[index].n)
         return index;
     ip4 *addr = arena_array(w->c->arena, g->publicIPAddresses.n, sizeof *addr);
@@ -240,7 +229,7 @@ static struct image_nexthop nexthop_of(struct work *w, const struct eff_table *t
             nh = nexthop_port(w, port_of(w->r, THING(ENDPOINT, r->endpoint)), link);
         } else {
             nh.action = NH_REALM;
-            nh.realm = vnet_realm(w, there);
+            nh.realm = compile_realm(w, there);
             nh.link = link;
         }
         break;
@@ -249,7 +238,11 @@ static struct image_nexthop nexthop_of(struct work *w, const struct eff_table *t
         nh.link = LINK_INTERNET;
         break;
     case NH_TYPE_VIRTUAL_APPLIANCE:
-        nh = nexthop_port(w, r->appliance ? port_of(w->r, THING(NIC, r->appliance)) : PORT_NONE, link);
+        nh = nexthop_port(w,
+                          r->appliance      ? port_of(w->r, THING(NIC, r->appliance))
+                          : r->appliance_lb ? port_of(w->r, THING(LB_FRONTEND, r->appliance_lb))
+                                            : PORT_NONE,
+                          link);
         break;
     case NH_TYPE_VIRTUAL_NETWORK_GATEWAY:
         if (own && r->onprem && r->gateway == own) {
@@ -465,11 +458,11 @@ static struct image_port *port_at(struct work *w, uint32_t n, enum port_kind kin
                              .pool = NONE32,
                              .service = PORT_NONE};
     p->host = machine(w, n, addr);
-    map_address(w, realm, addr, n);
+    compile_address(w, realm, addr, n);
     return p;
 }
 
-static struct image_port *port_init(struct work *w, struct thing t, enum port_kind kind, uint32_t realm, ip4 addr)
+struct image_port *compile_port(struct work *w, struct thing t, enum port_kind kind, uint32_t realm, ip4 addr)
 {
     const uint32_t n = port_of(w->r, t);
     w->c->thing[n] = t;
@@ -499,27 +492,31 @@ static bool vm_has_standard_ip(const struct model *m, const struct nic *nic)
     return false;
 }
 
-/* O-01: NAT gateway, then the instance's public address, then default outbound access. */
+/* O-01: NAT gateway, then the instance's public address, then a load balancer's, then default outbound access. */
 static void nic_outbound(struct work *w, const struct nic *nic, struct image_port *p)
 {
     const struct subnet *s = nic->subnet;
     if (nic->publicIPAddress) {
         p->public_addr = nic->publicIPAddress->ipAddress;
         p->inbound_closed = nic->publicIPAddress->sku == SKU_STANDARD && !nic->networkSecurityGroup && !s->networkSecurityGroup;
-        map_address(w, REALM_PUBLIC, p->public_addr, p->host.port);
+        compile_address(w, REALM_PUBLIC, p->public_addr, p->host.port);
     }
     if (s->natGateway) {
         p->pool = natgw_pool(w, s->natGateway, p->realm);
-    } else if (!p->public_addr && s->defaultOutboundAccess && !vm_has_standard_ip(w->m, nic)) {
+    } else if (!p->public_addr && w->share[nic->index]) {
+        p->pool = w->share_pool[nic->index];
+        p->share = w->share[nic->index];
+    } else if (!p->public_addr && s->defaultOutboundAccess && !vm_has_standard_ip(w->m, nic) &&
+               !w->in_standard_pool[nic->index]) { /* O-10 */
         ip4 addr = address_default_outbound(w->m, nic);
-        p->pool = pool_add(w, number2(w->r->pool, "nic", nic->name), &addr, 1, p->realm);
+        p->pool = pool_add(w, compile_number(w->r->pool, "nic", nic->name), &addr, 1, p->realm);
     }
 }
 
 static void port_nic(struct work *w, const struct nic *nic)
 {
     const struct subnet *s = nic->subnet;
-    struct image_port *p = port_init(w, THING(NIC, nic), PORT_NIC, vnet_realm(w, s->vnet), nic->privateIPAddress);
+    struct image_port *p = compile_port(w, THING(NIC, nic), PORT_NIC, compile_realm(w, s->vnet), nic->privateIPAddress);
     p->up = nic->powerState == POWER_RUNNING;
     p->identity = subnet_identity(w, s);
     p->underlay = underlay_of(w, p->host.port, s->vnet->location, s);
@@ -555,7 +552,7 @@ static void port_nic(struct work *w, const struct nic *nic)
 
 static void port_service(struct work *w, const struct service *s)
 {
-    struct image_port *p = port_init(w, THING(SERVICE, s), PORT_SERVICE, REALM_PUBLIC, s->publicIPAddress);
+    struct image_port *p = compile_port(w, THING(SERVICE, s), PORT_SERVICE, REALM_PUBLIC, s->publicIPAddress);
     p->underlay = underlay_of(w, p->host.port, s->location, NULL);
     p->has_host = true;
     p->host.any_addr = true;
@@ -567,17 +564,19 @@ static void port_service(struct work *w, const struct service *s)
 static void port_endpoint(struct work *w, const struct private_endpoint *e)
 {
     const struct subnet *s = e->subnet;
-    const uint32_t realm = vnet_realm(w, s->vnet);
-    struct image_port *p = port_init(w, THING(ENDPOINT, e), PORT_ENDPOINT, realm, e->ipConfigurations.n ? e->ipConfigurations.at[0].privateIPAddress : 0);
+    const uint32_t realm = compile_realm(w, s->vnet);
+    struct image_port *p = compile_port(w, THING(ENDPOINT, e), PORT_ENDPOINT, realm, e->ipConfigurations.n ? e->ipConfigurations.at[0].privateIPAddress : 0);
     for (size_t i = 0; i < e->ipConfigurations.n; i++)
-        map_address(w, realm, e->ipConfigurations.at[i].privateIPAddress, p->host.port);
+        compile_address(w, realm, e->ipConfigurations.at[i].privateIPAddress, p->host.port);
     p->table = vnet_table(w, s->vnet);
     p->underlay.link = e->linkIdentifier;
     p->high_scale = s->vnet->privateEndpointVNetPolicies == VNETPOL_BASIC;
     p->gate = e->status == PE_APPROVED ? REASON_NONE : REASON_ENDPOINT_NOT_APPROVED; /* PE-01, Y-17 */
     p->service = e->service ? port_of(w->r, THING(SERVICE, e->service)) : PORT_NONE;
-    if (p->service == PORT_NONE)
-        p->gate = REASON_NO_HEALTHY_BACKEND;
+    if (e->pls) {
+        p->pls = compile_pls(w, e->pls);
+        p->flow_timeout = PLS_IDLE;
+    }
     const bool policy = s->privateEndpointNetworkPolicies == PENP_NSG || s->privateEndpointNetworkPolicies == PENP_ENABLED;
     if (policy && !w->m->switches.privateEndpointPolicies2021) /* PE-07, PE-08 */
         p->acl[1][1] = acl_of(w, s->networkSecurityGroup, s, DIR_INBOUND, true);
@@ -587,7 +586,7 @@ static void port_endpoint(struct work *w, const struct private_endpoint *e)
 
 static void port_gateway(struct work *w, const struct gateway *g)
 {
-    struct image_port *p = port_init(w, THING(GATEWAY, g), PORT_GATEWAY, vnet_realm(w, g->virtualNetwork), g->instances.n ? g->instances.at[0] : 0);
+    struct image_port *p = compile_port(w, THING(GATEWAY, g), PORT_GATEWAY, compile_realm(w, g->virtualNetwork), g->instances.n ? g->instances.at[0] : 0);
     for (size_t i = 0; i < g->virtualNetwork->subnets.n; i++) {
         const struct subnet *s = &g->virtualNetwork->subnets.at[i];
         if (strcasecmp(s->name, "GatewaySubnet") != 0)
@@ -610,7 +609,7 @@ static void serve_onprem(struct work *w, const struct onprem *o, struct host_con
 /* The network's own resolver, where no host of the file is it. */
 static uint32_t onprem_resolver(struct work *w, const struct onprem *o)
 {
-    return number2(w->r->port, "resolver", arena_printf(w->c->arena, "%s/resolver", o->name));
+    return compile_number(w->r->port, "resolver", arena_printf(w->c->arena, "%s/resolver", o->name));
 }
 
 static void port_onprem_resolver(struct work *w, const struct onprem *o, uint32_t realm, uint32_t table)
@@ -632,13 +631,13 @@ static void ports_onprem(struct work *w, const struct onprem *o)
     r->onprem = true;
     r->prefix = o->addressPrefixes.at;
     r->n = o->addressPrefixes.n;
-    r->pool = o->natIPs.n ? pool_add(w, number2(w->r->pool, "onprem", o->name), o->natIPs.at, o->natIPs.n, realm) : NONE32;
+    r->pool = o->natIPs.n ? pool_add(w, compile_number(w->r->pool, "onprem", o->name), o->natIPs.at, o->natIPs.n, realm) : NONE32;
     if (r->pool != NONE32) /* a site's own translator is no NAT gateway: it carries all that hosts send */
         w->img->pool[r->pool].carries_icmp = w->img->pool[r->pool].carries_fragments = true;
     const uint32_t table = r->table = onprem_table(w, o);
     for (size_t i = 0; i < o->hosts.n; i++) {
         const struct onprem_host *h = &o->hosts.at[i];
-        struct image_port *p = port_init(w, THING(ONPREM_HOST, h), PORT_ONPREM_HOST, realm, h->ipAddress);
+        struct image_port *p = compile_port(w, THING(ONPREM_HOST, h), PORT_ONPREM_HOST, realm, h->ipAddress);
         p->table = table;
         p->has_host = true;
         port_ranges(w, &h->listens, &p->host.listens, &p->host.n_listens, &p->host.answers_ping);
@@ -650,7 +649,7 @@ static void ports_onprem(struct work *w, const struct onprem *o)
 
 static void port_internet(struct work *w, const struct internet_host *h)
 {
-    struct image_port *p = port_init(w, THING(INTERNET_HOST, h), PORT_INTERNET_HOST, REALM_PUBLIC, h->ipAddress);
+    struct image_port *p = compile_port(w, THING(INTERNET_HOST, h), PORT_INTERNET_HOST, REALM_PUBLIC, h->ipAddress);
     p->has_host = true;
     port_ranges(w, &h->listens, &p->host.listens, &p->host.n_listens, &p->host.answers_ping);
     p->host.dns_server = resolver_internet_host(w->m, h);
@@ -661,7 +660,7 @@ static void name_public_resolver(void *ctx, ip4 addr)
 {
     struct work *w = ctx;
     if (ip4_is_public(addr) && exact_get(w->img->addresses, REALM_PUBLIC, addr) == EXACT_MISS)
-        map_address(w, REALM_PUBLIC, addr, PORT_PUBLIC_RESOLVER_NUMBER);
+        compile_address(w, REALM_PUBLIC, addr, PORT_PUBLIC_RESOLVER_NUMBER);
 }
 
 static void port_resolver(struct work *w, uint32_t port, ip4 addr)
@@ -689,13 +688,13 @@ static void number_all(struct work *w)
 {
     const struct model *m = w->m;
     for (size_t i = 0; i < m->virtualNetworks.n; i++)
-        vnet_realm(w, &m->virtualNetworks.at[i]);
+        compile_realm(w, &m->virtualNetworks.at[i]);
     for (size_t i = 0; i < m->networkInterfaces.n; i++)
         port_of(w->r, THING(NIC, &m->networkInterfaces.at[i]));
     for (size_t i = 0; i < m->natGateways.n; i++)
-        number2(w->r->pool, "natgw", m->natGateways.at[i].name);
+        compile_number(w->r->pool, "natgw", m->natGateways.at[i].name);
     for (size_t i = 0; i < m->networkInterfaces.n; i++)
-        number2(w->r->pool, "nic", m->networkInterfaces.at[i].name);
+        compile_number(w->r->pool, "nic", m->networkInterfaces.at[i].name);
     for (size_t i = 0; i < m->services.n; i++)
         port_of(w->r, THING(SERVICE, &m->services.at[i]));
     for (size_t i = 0; i < m->privateEndpoints.n; i++)
@@ -704,7 +703,7 @@ static void number_all(struct work *w)
         port_of(w->r, THING(GATEWAY, &m->virtualNetworkGateways.at[i]));
     for (size_t i = 0; i < m->onPremisesNetworks.n; i++) {
         onprem_realm(w, &m->onPremisesNetworks.at[i]);
-        number2(w->r->pool, "onprem", m->onPremisesNetworks.at[i].name);
+        compile_number(w->r->pool, "onprem", m->onPremisesNetworks.at[i].name);
         for (size_t k = 0; k < m->onPremisesNetworks.at[i].hosts.n; k++)
             port_of(w->r, THING(ONPREM_HOST, &m->onPremisesNetworks.at[i].hosts.at[k]));
     }
@@ -715,6 +714,7 @@ static void number_all(struct work *w)
         if (resolver_onprem(m, &m->onPremisesNetworks.at[i], &host) && !host)
             onprem_resolver(w, &m->onPremisesNetworks.at[i]);
     }
+    compile_lb_numbers(w);
 }
 
 static uint32_t *none_array(struct work *w, size_t n)
@@ -741,15 +741,17 @@ static void image_frame(struct work *w)
     img->realm = arena_array(img->arena, img->n_realms, sizeof *img->realm);
     img->n_pools = numbers_end(w->r->pool);
     img->pool = arena_array(img->arena, img->n_pools, sizeof *img->pool);
-    img->n_links = LINK_CLASS_COUNT;
+    img->n_links = LINK_CLASS_COUNT + 1; /* and the last one, of no length */
     img->link = arena_array(img->arena, img->n_links, sizeof *img->link);
-    for (size_t i = 0; i < img->n_links; i++)
+    for (size_t i = 0; i < LINK_CLASS_COUNT; i++)
         img->link[i] = (struct image_link){m->links[i].latency, m->links[i].jitter, m->links[i].bandwidth, m->links[i].loss};
     img->link_internet = LINK_INTERNET;
     img->link_backbone = LINK_BACKBONE;
     img->link_private = LINK_PRIVATE_LINK;
     img->link_gateway = LINK_GATEWAY;
     img->link_local = LINK_INTRA_VNET;
+    img->link_global = LINK_GLOBAL_PEERING;
+    img->link_none = LINK_CLASS_COUNT;
     img->resolver = PORT_RESOLVER_NUMBER;
     img->public_resolver = PORT_PUBLIC_RESOLVER_NUMBER;
     img->public_resolver_addr = PUBLIC_RESOLVER;
@@ -771,10 +773,11 @@ struct compiled *compile_model(const struct model *m, struct numbering *r, uint3
     w.vnet_table = none_array(&w, m->virtualNetworks.n);
     for (size_t i = 0; i < m->virtualNetworks.n; i++) {
         const struct vnet *v = &m->virtualNetworks.at[i];
-        w.img->realm[vnet_realm(&w, v)] = (struct image_realm){v->addressPrefixes.at, v->addressPrefixes.n, false, NONE32, NONE32};
+        w.img->realm[compile_realm(&w, v)] = (struct image_realm){v->addressPrefixes.at, v->addressPrefixes.n, false, NONE32, NONE32};
     }
     port_resolver(&w, PORT_RESOLVER_NUMBER, IP4_PLATFORM);
     port_resolver(&w, PORT_PUBLIC_RESOLVER_NUMBER, PUBLIC_RESOLVER);
+    compile_shares(&w);
     for (size_t i = 0; i < m->networkInterfaces.n; i++)
         port_nic(&w, &m->networkInterfaces.at[i]);
     for (size_t i = 0; i < m->services.n; i++)
@@ -787,8 +790,9 @@ struct compiled *compile_model(const struct model *m, struct numbering *r, uint3
         ports_onprem(&w, &m->onPremisesNetworks.at[i]);
     for (size_t i = 0; i < m->internetHosts.n; i++)
         port_internet(&w, &m->internetHosts.at[i]);
-    map_address(&w, REALM_PUBLIC, PUBLIC_RESOLVER, PORT_PUBLIC_RESOLVER_NUMBER);
+    compile_address(&w, REALM_PUBLIC, PUBLIC_RESOLVER, PORT_PUBLIC_RESOLVER_NUMBER);
     resolver_each_named(m, name_public_resolver, &w);
+    compile_balancers(&w);
     assert(w.n_acl_notes == w.img->n_acls && w.n_table_notes == w.img->n_tables);
     return c;
 }

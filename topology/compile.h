@@ -14,7 +14,8 @@ struct numbering {
     struct numbers *port;     /* "nic/vm1-nic", "service/acr": see port_of */
     struct numbers *realm;    /* from 1: "vnet/hub", "onprem/hq" */
     struct numbers *identity; /* "hub/clients" */
-    struct numbers *pool;     /* translations: "natgw/egress", "nic/vm1-nic" (default outbound), "onprem/hq" */
+    struct numbers *pool;     /* translations: "natgw/egress", "nic/vm1-nic" (default outbound), "onprem/hq", "lb/lb", "pls/pls" */
+    struct numbers *target;   /* health probes: "lb/tcp443/web1-nic" */
     struct ids *region, *network, *subnet, *host; /* what the underlay calls them (underlay.h) */
 };
 
@@ -27,6 +28,7 @@ struct compiled {
     const struct eff_table **table; /* by image table; NULL: not made of effective routes (on-premises) */
     const struct eff_rules **acl;   /* by image rule set; rule ids are positions */
     const struct peering **crossing;
+    const struct lb_rule **lb_rule;  /* by image rule id */
     struct thing *thing;             /* by port; kind THING_NONE: resolver, or not in this state */
 };
 
@@ -38,7 +40,7 @@ void numbering_free(struct numbering *r);
 struct compiled *compile_model(const struct model *m, struct numbering *r, uint32_t epoch, bool reference);
 void compiled_free(struct compiled *c);
 
-/* => the port of a thing, or PORT_NONE where it has none (load-balancer frontends). */
+/* => the port of a thing; PORT_NONE for THING_NONE. */
 uint32_t port_of(struct numbering *r, struct thing t);
 /* => the name of a port as paths and captures show it: "vm1-nic", "hq/laptop", "168.63.129.16". */
 const char *port_name(const struct numbering *r, uint32_t port);

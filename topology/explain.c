@@ -50,6 +50,15 @@ static const char *step_route(struct arena *a, const struct compiled *c, const s
     return arena_printf(a, "route %s%s", row_text(a, r, NULL), outcome(a, s));
 }
 
+static const char *step_balancer(struct arena *a, const struct compiled *c, const struct trace *t, const struct trace_step *s)
+{
+    const char *rule = s->b != TRACE_NONE ? arena_printf(a, ", rule %s", c->lb_rule[s->b]->name) : "";
+    const char *to = s->a != TRACE_NONE ? arena_printf(a, " chooses %s", port_name(c->numbering, s->a)) : "";
+    if (s->reason == REASON_IDLE_TIMEOUT)
+        return "load balancer resets the idle connection (O-08)";
+    return arena_printf(a, "load balancer %s%s%s%s", port_name(c->numbering, t->port), rule, to, outcome(a, s));
+}
+
 const char *explain_step(struct arena *a, const struct compiled *c, const struct trace *t, const struct trace_step *s)
 {
     char ip[IP4_STRLEN];
@@ -68,6 +77,12 @@ const char *explain_step(struct arena *a, const struct compiled *c, const struct
     case STAGE_DNAT:
         return s->addr ? arena_printf(a, "%s to %s:%u", word, ip4_format(s->addr, ip), s->l4port)
                        : arena_printf(a, "%s%s", word, outcome(a, s));
+    case STAGE_BALANCER:
+        return step_balancer(a, c, t, s);
+    case STAGE_LINK_SERVICE:
+        return s->reason ? arena_printf(a, "%s%s", word, outcome(a, s)) : arena_printf(a, "private link service %s", port);
+    case STAGE_PROXY:
+        return t->inbound ? "PROXY header put in front (PE-23)" : "acknowledgement of the PROXY header ends here (PE-23)";
     case STAGE_ENDPOINT:
         return arena_printf(a, "private endpoint %s%s", s->a != TRACE_NONE ? port : port_name(c->numbering, t->port), outcome(a, s));
     case STAGE_DELIVERY:

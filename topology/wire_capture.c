@@ -108,8 +108,12 @@ static void name_thing(void *ctx, struct thing t)
     case THING_INTERNET_HOST:
         capture_name(w->set, ((const struct internet_host *)t.p)->ipAddress, name);
         break;
+    case THING_LB_FRONTEND: {
+        const struct lb_frontend *f = t.p;
+        capture_name(w->set, f->publicIPAddress ? f->publicIPAddress->ipAddress : f->privateIPAddress, name);
+        break;
+    }
     case THING_GATEWAY:
-    case THING_LB_FRONTEND:
     case THING_NONE:
         break;
     }
@@ -180,6 +184,9 @@ void wire_capture_state(struct wire_capture *w, const struct compiled *c)
     if (w->defaults && !w->lazy)
         each_thing(c->model, declare_thing, w);
     each_thing(c->model, name_thing, w);
+    for (size_t i = 0; i < c->model->loadBalancers.n; i++)
+        for (size_t k = 0; k < c->model->loadBalancers.at[i].frontendIPConfigurations.n; k++)
+            name_thing(w, (struct thing){THING_LB_FRONTEND, &c->model->loadBalancers.at[i].frontendIPConfigurations.at[k]});
 }
 
 void wire_capture_packet(struct wire_capture *w, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p,
@@ -188,6 +195,8 @@ void wire_capture_packet(struct wire_capture *w, const struct compiled *c, uint3
     const char *name = port_name(c->numbering, port);
     if (c->thing[port].kind == THING_NONE)
         return; /* resolvers are no capture points */
+    if (c->thing[port].kind == THING_LB_FRONTEND && w->defaults)
+        return; /* a frontend is no machine: shown where the file asks for it */
     const uint32_t id = numbers_of(w->point, name);
     if (w->defaults)
         declare(w, id, name, kind_text(c->thing[port].kind));

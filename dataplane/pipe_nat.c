@@ -1,0 +1,180 @@
+/* pipe_nat.c - translation of sources.
+ *
+ * A translation makes (inner address, port) look like (outer address, port) towards one destination, so one outer port
+ * serves many destinations. It is found by two keys, like a flow, with the pool's number in place of the port:
+ *
+ *     fwd   inner -> destination        what a machine sends
+ *     back  destination -> outer        what comes back
+ *
+ * The source port is kept where it is free. A machine may have a share of the pool only, that is some of its addresses
+ * and a range of ports (O-05): what it has not it cannot take from others, hence SnatExhausted with ports left. With a
+ * timeout a translation's port is free again when it was idle for longer; that is found out when somebody wants it.
+ *
+ * Private link services (PE-21). Consumers' address spaces may overlap, so their flows are told apart by the record at
+ * their endpoint, which leads to the translation; only the way back has a key. Answers find the translation, its owner,
+ * and from the owner's key the consumer's own addresses. Nothing else leads back: nobody behind the service can open a
+ * connection to a consumer (PE-04).
+ *
+ * Costs: one hash lookup for a known translation; a new one looks for a free port in turn, from the wanted one on. */
+#include "dataplane/pipe_int.h"
+
+static struct flow_key nat_key(uint32_t pool, bool back, uint8_t proto, ip4 src, ip4 dst, uint16_t sport, uint16_t dport)
+{
+    return flow_key_make(pool, back, proto, src, dst, sport, dport);
+}
+
+/* => whether the destination's port makes no difference: echoes have none, a cone's datagrams share (O-05). */
+static bool loose(const struct ctx *c, const struct image_pool *pool)
+{
+    return c->info->proto == IPPROTO_NR_ICMP || (pool->cone && c->info->proto == IPPROTO_NR_UDP);
+}
+
+static bool has_address(const struct image_pool *pool, ip4 addr)
+{
+    for (size_t i = 0; i < pool->n; i++)
+        if (pool->addr[i] == addr)
+            return true;
+    return false;
+}
+
+static bool idle(const struct ctx *c, const struct image_pool *pool, const struct nat_state *n)
+{
+    return pool->timeout && c->now - n->seen > pool->timeout;
+}
+
+static void table_set(struct pipe *p, struct flow_key key, uint64_t i)
+{
+    if (flowtab_set(p->nat_index, key, i) != 0)
+        arena_oom("address translation");
+}
+
+/* Give the place of a translation to somebody else: its keys lead there no more. */
+static void evict(struct pipe *p, uint64_t i)
+{
+    struct nat_state *n = &p->nat[i];
+    if (!n->owned && flowtab_get(p->nat_index, n->fwd) == i)
+        flowtab_del(p->nat_index, n->fwd);
+    flowtab_del(p->nat_index, n->back);
+    n->owner = NONE32;
+}
+
+/* => place of a new translation to (addr, port) of the pool towards where the packet goes; FLOW_MISS: that is taken. */
+static uint64_t take(struct ctx *c, uint32_t index, ip4 addr, uint16_t port)
+{
+    struct pipe *p = c->p;
+    const struct image_pool *pool = &c->img->pool[index];
+    struct flow_key back =
+        nat_key(index, true, c->info->proto, c->dst, addr, loose(c, pool) ? 0 : c->dport, port);
+    uint64_t i = flowtab_get(p->nat_index, back);
+    if (i != FLOW_MISS && !idle(c, pool, &p->nat[i]))
+        return FLOW_MISS;
+    if (i != FLOW_MISS) {
+        evict(p, i);
+    } else {
+        p->nat = pipe_grow(p->nat, p->n_nat, &p->cap_nat, sizeof *p->nat);
+        i = p->n_nat++;
+    }
+    p->nat[i] = (struct nat_state){.back = back,
+                                   .inner = c->src,
+                                   .inner_port = c->sport,
+                                   .addr = addr,
+                                   .port = port,
+                                   .owner = NONE32,
+                                   .seen = c->now};
+    table_set(p, back, i);
+    return i;
+}
+
+/* The same, with any port of a range, the wanted one first. */
+static uint64_t take_from(struct ctx *c, uint32_t index, ip4 addr, uint16_t from, uint16_t to)
+{
+    const uint32_t span = (uint32_t)(to - from) + 1;
+    const uint32_t first = c->sport >= from && c->sport <= to ? (uint32_t)(c->sport - from) : c->sport % span;
+    uint64_t i = FLOW_MISS;
+    for (uint32_t k = 0; k < span && i == FLOW_MISS; k++)
+        i = take(c, index, addr, (uint16_t)(from + (first + k) % span));
+    return i;
+}
+
+/* => place of a new translation; FLOW_MISS: nothing is free. */
+static uint64_t choose(struct ctx *c, uint32_t index)
+{
+    const struct image_pool *pool = &c->img->pool[index];
+    const struct image_share *s = c->at->kind == PORT_NIC ? c->at->share : NULL;
+    uint64_t i = FLOW_MISS;
+    for (size_t a = 0; s && a < s->n && i == FLOW_MISS; a++)
+        i = take_from(c, index, s->range[a].addr, s->range[a].first, s->range[a].last);
+    for (size_t a = 0; !s && a < pool->n && i == FLOW_MISS; a++)
+        i = take_from(c, index, pool->addr[a], pool->first_port, pool->last_port);
+    return i;
+}
+
+enum reason nat_out(struct ctx *c, uint32_t index)
+{
+    const struct image_pool *pool = &c->img->pool[index];
+    const uint8_t proto = c->info->proto;
+    if (proto == IPPROTO_NR_ICMP ? !pool->carries_icmp : proto != IPPROTO_NR_TCP && proto != IPPROTO_NR_UDP)
+        return REASON_PROTOCOL_UNSUPPORTED;
+    if ((c->info->mf || c->info->frag_offset) && !pool->carries_fragments)
+        return REASON_FRAGMENT_DROPPED; /* M-06 */
+    struct flow_key fwd = nat_key(index, false, proto, c->src, c->dst, c->sport, loose(c, pool) ? 0 : c->dport);
+    uint64_t i = flowtab_get(c->p->nat_index, fwd);
+    if (i != FLOW_MISS && !has_address(pool, c->p->nat[i].addr))
+        i = FLOW_MISS;
+    if (i == FLOW_MISS && (i = choose(c, index)) != FLOW_MISS) {
+        c->p->nat[i].fwd = fwd;
+        table_set(c->p, fwd, i);
+    }
+    if (i == FLOW_MISS)
+        return REASON_SNAT_EXHAUSTED;
+    struct nat_state *n = &c->p->nat[i];
+    n->seen = c->now;
+    pipe_set_src(c, n->addr, n->port);
+    return REASON_NONE;
+}
+
+bool nat_in(struct ctx *c, uint32_t index)
+{
+    const struct image_pool *pool = &c->img->pool[index];
+    uint64_t i = flowtab_get(c->p->nat_index, nat_key(index, true, c->info->proto, c->src, c->dst,
+                                                      loose(c, pool) ? 0 : c->sport, c->dport));
+    if (i == FLOW_MISS)
+        return false;
+    struct nat_state *n = &c->p->nat[i];
+    n->seen = c->now;
+    pipe_set_dst(c, n->inner, n->inner_port);
+    return true;
+}
+
+enum reason nat_consumer(struct ctx *c, struct flow_state *s)
+{
+    struct pipe *p = c->p;
+    const uint32_t pool = c->at->pls->pool, owner = (uint32_t)(s - p->state);
+    struct nat_state *n = s->extra < p->n_nat ? &p->nat[s->extra] : NULL;
+    if (!n || n->owner != owner || !has_address(&c->img->pool[pool], n->addr)) {
+        uint64_t i = choose(c, pool);
+        if (i == FLOW_MISS)
+            return REASON_SNAT_EXHAUSTED;
+        n = &p->nat[i];
+        n->owned = true;
+        n->owner = owner;
+        s->extra = (uint32_t)i;
+    }
+    n->seen = c->now;
+    pipe_set_src(c, n->addr, n->port);
+    return REASON_NONE;
+}
+
+uint32_t nat_provider(struct ctx *c)
+{
+    struct pipe *p = c->p;
+    uint64_t i = flowtab_get(
+        p->nat_index, nat_key(c->at->pool, true, c->info->proto, c->src, c->dst, c->sport, c->dport));
+    if (i == FLOW_MISS || p->nat[i].owner >= p->n || p->state[p->nat[i].owner].extra != i)
+        return PORT_NONE;
+    const struct flow_key k = p->state[p->nat[i].owner].key;
+    p->nat[i].seen = c->now;
+    pipe_set_src(c, k.dst, k.dport);
+    pipe_set_dst(c, k.src, k.sport);
+    return flow_key_port(k);
+}

@@ -1,0 +1,45 @@
+/* compile_int.h - the parts of compilation, shared by compile*.c.
+ *
+ *   compile.c      numbers, routes, rule sets, ports
+ *   compile_lb.c   load balancers, their way out, private link services
+ */
+#ifndef VNETSIM_TOPOLOGY_COMPILE_INT_H
+#define VNETSIM_TOPOLOGY_COMPILE_INT_H
+
+#include "topology/compile.h"
+
+struct work {
+    struct compiled *c;
+    struct numbering *r;
+    const struct model *m;
+    struct image *img;
+    uint32_t *subnet_table; /* by subnet id */
+    uint32_t *vnet_table;   /* by network, for endpoints */
+    uint32_t *onprem_table; /* by on-premises network */
+    /* by NIC, what load balancers mean for it: the way out, and whether there is no other (O-10) */
+    const struct image_share **share;
+    uint32_t *share_pool;
+    bool *in_standard_pool;
+    size_t cap_tables, cap_acls, cap_crossings, cap_table_notes, cap_acl_notes, cap_crossing_notes;
+    size_t n_table_notes, n_acl_notes, n_crossing_notes, cap_rules, n_rules;
+};
+
+#define THING(k, x) ((struct thing){THING_##k, (x)})
+#define PLS_IDLE    (INT64_C(300) * 1000000000) /* ns: PE-24 */
+
+/* compile.c */
+uint32_t compile_number(struct numbers *n, const char *kind, const char *name);
+uint32_t compile_realm(struct work *w, const struct vnet *v);
+void compile_address(struct work *w, uint32_t realm, ip4 addr, uint32_t value);
+/* => the port of a thing, all defaults; its host is added by the caller. */
+struct image_port *compile_port(struct work *w, struct thing t, enum port_kind kind, uint32_t realm, ip4 addr);
+
+/* compile_lb.c */
+void compile_lb_numbers(struct work *w);
+/* Before the NICs: what each has of its load balancers' ports. */
+void compile_shares(struct work *w);
+/* After them: frontends, private link services, probes. */
+void compile_balancers(struct work *w);
+const struct image_pls *compile_pls(struct work *w, const struct pls *s);
+
+#endif
