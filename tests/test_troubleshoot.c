@@ -38,7 +38,7 @@ static const char *const net =
     "  - {name: vm, subnet: hub/apps, privateIPAddress: 10.0.1.4}\n"
     "  - {name: db, subnet: hub/data, privateIPAddress: 10.0.2.4, listens: [tcp/443]}\n"
     "  - {name: fw, subnet: hub/fw, privateIPAddress: 10.0.9.4, enableIPForwarding: true, appliance: "
-    "{forwards: true,\n"
+    "{forwards: true, stateful: false,\n"
     "     drops: [tcp/25]}}\n"
     "internetHosts: [{name: web, ipAddress: 93.184.216.34, listens: [tcp/443]}]\n"
     "services:\n"
