@@ -25,6 +25,7 @@ struct flow_spec {
     uint64_t request_bytes, response_bytes;
     bool dont_fragment;
     int64_t keep_open;   /* ns; TCP and UDP */
+    int64_t keep_every;  /* ns between the messages of a connection kept open; 0: one a second */
     /* A health probe: a TCP connection that is opened and closed. */
     uint32_t probe;      /* number of its target, from 1; 0: no probe */
     uint32_t realm;      /* network of addr, where the host belongs to none */

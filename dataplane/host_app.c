@@ -1,7 +1,7 @@
 /* host_app.c - the applications on both ends of a TCP connection.
  *
  * The client writes the request, waits for the answer (all bytes, or fewer that end with PSH: a refusal) and
- * closes. With keepOpen it first exchanges small messages, one a second. The server answers when the request
+ * closes. With keepOpen it first exchanges small messages, one a second unless told otherwise. The server answers when the request
  * is complete: by count where the scenario knows the flow, at PSH else; how it refuses follows from the
  * verdict of the reason. It closes after the client. */
 #include "dataplane/host_int.h"
@@ -94,7 +94,7 @@ static void client_answered(struct run *r, bool full)
     }
     if (r->phase != RUN_KEEP) {
         r->phase = RUN_KEEP;
-        r->next_message = host_now(r->host) + HOST_KEEP_EVERY;
+        r->next_message = host_now(r->host) + host_run_every(r);
     }
     r->awaiting = false;
     hook_set(r->host, &r->hook, host_run_keep_due(r));
@@ -145,7 +145,7 @@ void host_app_deadline(struct run *r)
             return;
         }
         r->awaiting = true;
-        r->next_message = now + HOST_KEEP_EVERY;
+        r->next_message = now + host_run_every(r);
         r->expect = r->got + HOST_KEEP;
         c->tcp.progress_at = now;
         hook_set(r->host, &r->hook, now + HOST_IDLE);

@@ -213,6 +213,8 @@ void host_run_end(struct run *r, enum flow_outcome what);
 void host_run_free(struct run *r);
 /* The next message of a flow that is kept open is due then at the earliest; HOST_NEVER: it is over. */
 int64_t host_run_keep_due(const struct run *r);
+/* => ns between messages. */
+int64_t host_run_every(const struct run *r);
 
 /* host_tcp.c */
 void host_tcp_input(struct host *h, const struct packet *p, const struct packet_info *in);

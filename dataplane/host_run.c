@@ -212,6 +212,11 @@ static void start_transport(struct run *r)
         host_run_end(r, FLOW_TIMEOUT); /* no port or no memory: no connection */
 }
 
+int64_t host_run_every(const struct run *r)
+{
+    return r->spec.keep_every > 0 ? r->spec.keep_every : HOST_KEEP_EVERY;
+}
+
 int64_t host_run_keep_due(const struct run *r)
 {
     int64_t until = r->opened + r->spec.keep_open;
@@ -229,7 +234,7 @@ static void datagram_answered(struct run *r, bool full)
     }
     r->phase = RUN_KEEP;
     r->awaiting = false;
-    r->next_message = host_now(h) + HOST_KEEP_EVERY;
+    r->next_message = host_now(h) + host_run_every(r);
     hook_set(h, &r->hook, host_run_keep_due(r));
 }
 

@@ -155,6 +155,7 @@ struct image_pool { /* source translation to one of a few public addresses (O-02
     uint16_t first_port, last_port;
     bool cone;          /* UDP: one port towards all ports of a destination (O-05) */
     int64_t timeout;    /* ns, idle: then a translation's port is free again; 0: never */
+    bool gateway;       /* a NAT gateway: TCP that it does not know is reset, ports rest after their use (O-02) */
 };
 
 struct image_link {

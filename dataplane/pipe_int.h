@@ -49,6 +49,9 @@ struct nat_state {
     struct flow_key fwd, back;
     ip4 inner, addr;
     uint16_t inner_port, port;
+    uint8_t fins;   /* directions that are closed: 1 out, 2 in */
+    bool answered;
+    int64_t rests;  /* until then the port of a closed connection rests; 0: not closed */
     bool owned;     /* fwd is not in the table: the owner leads here */
     uint32_t owner; /* endpoint's record */
     int64_t seen;

@@ -10,6 +10,11 @@
  * and a range of ports (O-05): what it has not it cannot take from others, hence SnatExhausted with ports left. With a
  * timeout a translation's port is free again when it was idle for longer; that is found out when somebody wants it.
  *
+ * NAT gateways (O-02) know connections. TCP that begins in the middle, or was idle for too long, is answered with a reset;
+ * a new SYN makes a new translation. The port of a closed connection rests before it is used again towards the same
+ * destination: 65 s after both FINs, 16 s after a reset, 65 s after a datagram flow timed out (4 minutes, whatever the
+ * setting for TCP). A SYN without answer holds it for 30 s.
+ *
  * Private link services (PE-21). Consumers' address spaces may overlap, so their flows are told apart by the record at
  * their endpoint, which leads to the translation; only the way back has a key. Answers find the translation, its owner,
  * and from the owner's key the consumer's own addresses. Nothing else leads back: nobody behind the service can open a
@@ -37,9 +42,62 @@ static bool has_address(const struct image_pool *pool, ip4 addr)
     return false;
 }
 
+/* Timers of NAT gateways, ns (O-02). */
+#define SECONDS(n)     ((n) * INT64_C(1000000000))
+#define REST_FIN       SECONDS(65)
+#define REST_RST       SECONDS(16)
+#define REST_HALF_OPEN SECONDS(30)
+#define REST_UDP       SECONDS(65)
+#define UDP_TIMEOUT    SECONDS(240)
+
+/* => whether a NAT gateway no longer knows the flow of a translation. */
+static bool forgotten(const struct ctx *c, const struct image_pool *pool, const struct nat_state *n)
+{
+    const int64_t quiet = c->now - n->seen;
+    if (c->info->proto != IPPROTO_NR_TCP)
+        return quiet > UDP_TIMEOUT;
+    if (n->rests)
+        return c->now >= n->rests;
+    return quiet > (n->answered ? pool->timeout : REST_HALF_OPEN);
+}
+
+/* => whether somebody else may have the translation's port. */
 static bool idle(const struct ctx *c, const struct image_pool *pool, const struct nat_state *n)
 {
+    if (pool->gateway)
+        return forgotten(c, pool, n) && (c->info->proto == IPPROTO_NR_TCP || c->now - n->seen > UDP_TIMEOUT + REST_UDP);
     return pool->timeout && c->now - n->seen > pool->timeout;
+}
+
+/* A packet passes, out of (1) or into (2) the pool's network. */
+static void note(const struct ctx *c, struct nat_state *n, uint8_t direction)
+{
+    n->seen = c->now;
+    n->answered |= direction == 2;
+    if (c->info->proto != IPPROTO_NR_TCP || n->rests)
+        return;
+    n->fins |= c->info->tcp_flags & TCP_FIN ? direction : 0;
+    if (c->info->tcp_flags & TCP_RST)
+        n->rests = c->now + REST_RST;
+    else if (n->fins == 3)
+        n->rests = c->now + REST_FIN;
+}
+
+/* What a NAT gateway does with a flow that it knew, or never did (i is FLOW_MISS). => REASON_NONE: *i is its translation,
+ * or FLOW_MISS where it gets a new one. */
+static enum reason gateway_knows(const struct ctx *c, const struct image_pool *pool, uint64_t *i)
+{
+    const struct nat_state *n = *i != FLOW_MISS ? &c->p->nat[*i] : NULL;
+    if (c->info->proto == IPPROTO_NR_TCP && !c->info->frag_offset) {
+        const bool opens = (c->info->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+        if (!opens)
+            return !n || forgotten(c, pool, n) ? REASON_IDLE_TIMEOUT : REASON_NONE;
+        if (n && (n->rests || forgotten(c, pool, n)))
+            *i = FLOW_MISS;
+    } else if (n && forgotten(c, pool, n)) {
+        *i = FLOW_MISS;
+    }
+    return REASON_NONE;
 }
 
 static void table_set(struct pipe *p, struct flow_key key, uint64_t i)
@@ -121,6 +179,9 @@ enum reason nat_out(struct ctx *c, uint32_t index)
     uint64_t i = flowtab_get(c->p->nat_index, fwd);
     if (i != FLOW_MISS && !has_address(pool, c->p->nat[i].addr))
         i = FLOW_MISS;
+    enum reason why = pool->gateway ? gateway_knows(c, pool, &i) : REASON_NONE;
+    if (why != REASON_NONE)
+        return why;
     if (i == FLOW_MISS && (i = choose(c, index)) != FLOW_MISS) {
         c->p->nat[i].fwd = fwd;
         table_set(c->p, fwd, i);
@@ -128,7 +189,7 @@ enum reason nat_out(struct ctx *c, uint32_t index)
     if (i == FLOW_MISS)
         return REASON_SNAT_EXHAUSTED;
     struct nat_state *n = &c->p->nat[i];
-    n->seen = c->now;
+    note(c, n, 1);
     pipe_set_src(c, n->addr, n->port);
     return REASON_NONE;
 }
@@ -141,7 +202,9 @@ bool nat_in(struct ctx *c, uint32_t index)
     if (i == FLOW_MISS)
         return false;
     struct nat_state *n = &c->p->nat[i];
-    n->seen = c->now;
+    if (pool->gateway && forgotten(c, pool, n))
+        return false;
+    note(c, n, 2);
     pipe_set_dst(c, n->inner, n->inner_port);
     return true;
 }

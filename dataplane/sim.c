@@ -13,6 +13,7 @@
  * Order. Equal times run in the order of scheduling. Cut connections are reset in ascending flow order. */
 #include "dataplane/sim_int.h"
 #include "dataplane/underlay_path.h"
+#include "dataplane/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -261,6 +262,28 @@ static void send(struct sim *s, uint32_t port, const struct pipe_decision *d, st
     }
 }
 
+/* A NAT gateway answers a segment of a connection that it does not know with a reset (O-02). */
+static void refuse_unknown(struct sim *s, uint32_t port, const struct packet *p, const struct packet_info *in)
+{
+    const struct ip_fields ip = {.src = in->dst, .dst = in->src, .ttl = 64};
+    const struct tcp_fields tcp = {.sport = in->dport, .dport = in->sport, .seq = in->ack, .flags = TCP_RST, .wscale = -1};
+    struct eth_fields eth;
+    struct flow_result *f = sim_flow_of(s, p->meta.flow);
+    if (in->proto != IPPROTO_NR_TCP || in->frag_offset || in->tcp_flags & TCP_RST)
+        return;
+    memcpy(eth.src, fabric_mac, 6);
+    memcpy(eth.dst, p->data + WIRE_ETH_SRC, 6);
+    struct packet *rst = packet_build_tcp(s->pool, &eth, &ip, &tcp, NULL, 0);
+    if (!rst)
+        arena_oom("packet");
+    rst->meta.flow = p->meta.flow;
+    rst->meta.reply = !p->meta.reply;
+    rst->meta.last_hop = port;
+    if (f)
+        f->cut = REASON_IDLE_TIMEOUT;
+    transmit(s, port, port, s->img->link_local, rst);
+}
+
 /* A packet leaves port, from its machine or passed on. Takes ownership. */
 static void out(struct sim *s, uint32_t port, struct packet *p)
 {
@@ -277,6 +300,8 @@ static void out(struct sim *s, uint32_t port, struct packet *p)
     note_trace(s, p, &info, &d.trace);
     d.trace.again = p->meta.origin != port && p->meta.seen_src == info.src && p->meta.seen_dst == info.dst;
     tap(s, port, p, &d.trace);
+    if (d.reason == REASON_IDLE_TIMEOUT)
+        refuse_unknown(s, port, p, &info);
     if (d.reason != REASON_NONE || d.absorbed) {
         packet_put(s->pool, p);
         return;

@@ -161,6 +161,8 @@ static uint32_t natgw_pool(struct work *w, const struct nat_gateway *g, uint32_t
     ip4 *addr = arena_array(w->c->arena, g->publicIPAddresses.n, sizeof *addr);
     for (size_t i = 0; i < g->publicIPAddresses.n; i++)
         addr[i] = g->publicIPAddresses.at[i]->ipAddress;
+    w->img->pool[index].gateway = true;
+    w->img->pool[index].timeout = (int64_t)g->idleTimeoutInMinutes * 60 * 1000000000;
     return pool_add(w, index, addr, g->publicIPAddresses.n, realm);
 }
 

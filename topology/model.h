@@ -465,6 +465,7 @@ struct flow {
     uint64_t requestBytes, responseBytes;
     bool dontFragment;
     int64_t keepOpen; /* ns, 0: close after the answer */
+    int64_t keepOpenInterval;
     uint32_t count;
     int64_t interval;
     struct flow_expect expect;

@@ -179,7 +179,8 @@ static void start_flow(void *arg)
                              .request_bytes = f->requestBytes,
                              .response_bytes = f->responseBytes,
                              .dont_fragment = f->dontFragment,
-                             .keep_open = f->keepOpen};
+                             .keep_open = f->keepOpen,
+                             .keep_every = f->keepOpenInterval};
     const struct thing from = model_find(m, f->from), to = model_find(m, f->to);
     const ip4 *servers;
     spec.n_resolver_next = resolver_servers(r->arena, m, from, &servers) - 1;

@@ -125,6 +125,7 @@ static const struct field flow_rows[] = {
     F(flow, dontFragment, K_BOOL, .def = "false", .doc = "Whether its packets may not be fragmented."),
     F(flow, responseBytes, K_SIZE, .def = "1KiB", .doc = "Size of the answer."),
     F(flow, keepOpen, K_DURATION, .def = "0s", .doc = "How long the connection stays open after the answer."),
+    F(flow, keepOpenInterval, K_DURATION, .def = "1s", .doc = "Time between the messages on a connection kept open."),
     F(flow, count, K_NUMBER, .min = 1, .max = 1000000, .def = "1", .doc = "How often it is repeated."),
     F(flow, interval, K_DURATION, .def = "0s", .doc = "Time between repetitions."),
     F(flow, expect, K_EXPECT, .sub = &table_flow_expect, .doc = "What must become of it."),
