@@ -59,6 +59,7 @@ struct packet_info {
     uint8_t icmp_type, icmp_code;
     uint16_t icmp_id, icmp_seq;  /* echo */
     uint32_t payload, payload_len; /* transport payload within the IP length */
+    bool stands_for_error;         /* not parsed: an ICMP error is looked at as an answer of the flow that it quotes */
 };
 
 /* Pool of packets: fixed-size buffers, reused; knows how many are out. */

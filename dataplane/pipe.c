@@ -332,6 +332,10 @@ static void to_public(struct ctx *c)
     }
     const bool frontend = !(v & POOL_FLAG) && c->img->port[v].kind == PORT_FRONTEND;
     const uint32_t pool = v & POOL_FLAG ? v & ~POOL_FLAG : frontend ? c->img->port[v].pool : NONE32;
+    if (pool != NONE32 && c->info->stands_for_error && !c->img->pool[pool].carries_icmp) { /* O-02 */
+        pipe_drop(c, STAGE_DELIVERY, REASON_PROTOCOL_UNSUPPORTED);
+        return;
+    }
     if (pool != NONE32 && nat_in(c, pool))
         v = inside(c, c->img->pool[pool].realm);
     else if (!frontend && pool != NONE32)

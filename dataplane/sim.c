@@ -178,13 +178,48 @@ static void show_underlay(struct sim *s, uint32_t from, const struct pipe_decisi
     packet_put(s->pool, outer);
 }
 
-static void apply(struct packet *p, struct packet_info *info, const struct pipe_decision *d)
+/* A packet as the packet path goes by it. An ICMP error belongs to the flow of the datagram that it quotes and passes as an
+ * answer of that flow would (RFC 5508): `flow` then is such an answer. */
+struct view {
+    struct packet_info info, quoted, flow;
+    bool error;
+};
+
+/* => 0, or what packet_parse says. Services neither send nor take ICMP (SE-10): theirs is looked at as it is. */
+static int view_of(const struct sim *s, uint32_t port, const struct packet *p, struct view *v)
 {
-    if (d->set_src)
+    int rc = packet_parse(p->data, p->len, &v->info);
+    v->flow = v->info;
+    v->error = rc == 0 && s->img->port[port].kind != PORT_SERVICE && packet_parse_inner(p->data, &v->info, &v->quoted) == 0;
+    if (v->error) {
+        v->flow = v->quoted;
+        v->flow.src = v->quoted.dst;
+        v->flow.dst = v->quoted.src;
+        v->flow.sport = v->quoted.dport;
+        v->flow.dport = v->quoted.sport;
+        v->flow.tcp_flags = TCP_ACK;
+        v->flow.frag_offset = 0;
+        v->flow.mf = false;
+        v->flow.ip_len = v->info.ip_len;
+        v->flow.stands_for_error = true;
+    }
+    return rc;
+}
+
+/* Translate, and undo it inside the quoted datagram: its source is where the error goes. */
+static void apply(struct packet *p, struct view *v, const struct pipe_decision *d)
+{
+    struct packet_info *info = &v->info;
+    if (d->set_src && (!v->error || info->src == v->flow.src))
         packet_set_src(p, info, d->src, d->sport);
+    if (d->set_src && v->error)
+        packet_set_inner_dst(p, info, &v->quoted, d->src, d->sport);
     if (d->set_dst)
         packet_set_dst(p, info, d->dst, d->dport);
-    packet_shift_seq(p, info, d->seq_add, d->ack_add);
+    if (d->set_dst && v->error)
+        packet_set_inner_src(p, info, &v->quoted, d->dst, d->dport);
+    if (!v->error)
+        packet_shift_seq(p, info, d->seq_add, d->ack_add);
 }
 
 /* => the segment that is to go before or behind p on the same way (a PROXY header); NULL: none. */
@@ -287,18 +322,18 @@ static void refuse_unknown(struct sim *s, uint32_t port, const struct packet *p,
 /* A packet leaves port, from its machine or passed on. Takes ownership. */
 static void out(struct sim *s, uint32_t port, struct packet *p)
 {
-    struct packet_info info;
+    struct view v;
     struct pipe_decision d;
-    int rc = packet_parse(p->data, p->len, &info);
+    int rc = view_of(s, port, p, &v);
     if (rc) {
         answer_arp(s, port, p);
         return;
     }
     if (s->img->port[port].mss)
-        packet_clamp_mss(p, &info, s->img->port[port].mss);
-    pipe_out(s->pipe, s->img, s->now, port, &info, &p->meta, &d);
-    note_trace(s, p, &info, &d.trace);
-    d.trace.again = p->meta.origin != port && p->meta.seen_src == info.src && p->meta.seen_dst == info.dst;
+        packet_clamp_mss(p, &v.info, s->img->port[port].mss);
+    pipe_out(s->pipe, s->img, s->now, port, &v.flow, &p->meta, &d);
+    note_trace(s, p, &v.info, &d.trace);
+    d.trace.again = p->meta.origin != port && p->meta.seen_src == v.info.src && p->meta.seen_dst == v.info.dst;
     tap(s, port, p, &d.trace);
     if (d.reason == REASON_IDLE_TIMEOUT)
         refuse_unknown(s, port, p, &info);
@@ -306,16 +341,16 @@ static void out(struct sim *s, uint32_t port, struct packet *p)
         packet_put(s->pool, p);
         return;
     }
-    apply(p, &info, &d);
-    send(s, port, &d, p, &info);
+    apply(p, &v, &d);
+    send(s, port, &d, p, &v.info);
 }
 
 static void deliver(struct sim *s, uint32_t port, struct packet *p)
 {
-    struct packet_info info;
+    struct view v;
     struct pipe_decision d;
     const enum port_kind kind = s->img->port[port].kind;
-    if (packet_parse(p->data, p->len, &info) != 0) { /* ARP */
+    if (view_of(s, port, p, &v) != 0) { /* ARP */
         struct trace t = {.port = port, .epoch = s->img->epoch, .inbound = true};
         tap(s, port, p, &t);
         if (s->host[port])
@@ -324,17 +359,17 @@ static void deliver(struct sim *s, uint32_t port, struct packet *p)
             packet_put(s->pool, p);
         return;
     }
-    pipe_in(s->pipe, s->img, s->now, port, &info, &p->meta, &d);
-    note_hop(s, port, p, &info, false);
-    note_trace(s, p, &info, &d.trace);
-    apply(p, &info, &d);
-    p->meta.seen_src = info.src;
-    p->meta.seen_dst = info.dst;
+    pipe_in(s->pipe, s->img, s->now, port, &v.flow, &p->meta, &d);
+    note_hop(s, port, p, &v.info, false);
+    note_trace(s, p, &v.info, &d.trace);
+    apply(p, &v, &d);
+    p->meta.seen_src = v.info.src;
+    p->meta.seen_dst = v.info.dst;
     tap(s, port, p, &d.trace);
     if (d.reason != REASON_NONE) {
         packet_put(s->pool, p);
     } else if (d.next != port) { /* a private endpoint or a frontend hands the request on */
-        pass_on(s, port, p, &info, &d);
+        pass_on(s, port, p, &v.info, &d);
     } else if (kind == PORT_ENDPOINT || kind == PORT_GATEWAY) {
         out(s, port, p);
     } else {
@@ -342,7 +377,7 @@ static void deliver(struct sim *s, uint32_t port, struct packet *p)
         if (f && p->meta.reply && !p->meta.dns && port == f->from) {
             f->answered = true;
             f->count.received++;
-            f->count.bytes_received += info.ip_len;
+            f->count.bytes_received += v.info.ip_len;
         }
         host_input(s->host[port], p);
     }

@@ -362,3 +362,45 @@ Test(cover_net, O07_public_source_on_the_backbone)
     cr_assert(far > 100000000, "%lld", (long long)far);
     story_end(&s);
 }
+
+/* An ICMP error is part of the flow that it quotes: rules let it in as an answer, translations lead it back and are undone
+ * in the quoted datagram; a NAT gateway carries none (O-02, O-04). */
+Test(cover_net, port_unreachable_comes_back_through_translations)
+{
+    struct story s = story_tell(
+        "virtualNetworks:\n"
+        "  - name: hub\n"
+        "    addressPrefixes: [10.0.0.0/16]\n"
+        "    subnets:\n"
+        "      - {name: a, addressPrefix: 10.0.1.0/24, networkSecurityGroup: closed}\n"
+        "      - {name: b, addressPrefix: 10.0.2.0/24, natGateway: gw}\n"
+        "networkSecurityGroups: [{name: closed}]\n"
+        "publicIPAddresses: [{name: pip, ipAddress: 20.50.1.4}, {name: gwip, ipAddress: 20.50.1.5}]\n"
+        "natGateways: [{name: gw, publicIPAddresses: [gwip]}]\n"
+        "networkInterfaces:\n"
+        "  - {name: a1, subnet: hub/a, publicIPAddress: pip}\n"
+        "  - {name: b1, subnet: hub/b}\n"
+        "onPremisesNetworks:\n"
+        "  - {name: hq, addressPrefixes: [192.168.0.0/16], natIPs: [198.51.100.7],\n"
+        "     hosts: [{name: laptop, ipAddress: 192.168.1.10}]}\n"
+        "internetHosts: [{name: web, ipAddress: 93.184.216.34, listens: [tcp/443]}]\n"
+        "flows:\n"
+        "  - {name: pip, from: a1, to: web, protocol: udp, destinationPort: 7,\n"
+        "     expect: {verdict: refused, reason: NoListener, path: [a1, web], returnPath: [web, a1]}}\n"
+        "  - {name: site, from: laptop, to: web, protocol: udp, destinationPort: 7,\n"
+        "     expect: {verdict: refused, reason: NoListener}}\n"
+        "  - {name: gateway, from: b1, to: web, protocol: udp, destinationPort: 7,\n"
+        "     expect: {verdict: dropped, reason: ProtocolUnsupported}}\n");
+    size_t errors = 0;
+    for (size_t i = 0; i < s.n_packets; i++) {
+        const struct story_packet *p = &s.packet[i];
+        if (p->info.proto != IPPROTO_NR_ICMP || strcmp(p->port, "a1") != 0)
+            continue;
+        errors++;
+        cr_assert(p->inbound);
+        cr_assert_eq(p->info.dst, IP4(10, 0, 1, 4));
+        cr_assert_eq(p->info.src, IP4(93, 184, 216, 34));
+    }
+    cr_assert_eq(errors, 1);
+    story_end(&s);
+}
