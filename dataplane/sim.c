@@ -336,7 +336,7 @@ static void out(struct sim *s, uint32_t port, struct packet *p)
     d.trace.again = p->meta.origin != port && p->meta.seen_src == v.info.src && p->meta.seen_dst == v.info.dst;
     tap(s, port, p, &d.trace);
     if (d.reason == REASON_IDLE_TIMEOUT)
-        refuse_unknown(s, port, p, &info);
+        refuse_unknown(s, port, p, &v.info);
     if (d.reason != REASON_NONE || d.absorbed) {
         packet_put(s->pool, p);
         return;
