@@ -2,9 +2,10 @@
  *
  * Purpose. One packet at one port: which checks does it pass, in which order, who decides, where does it go next.
  *
- * Order (scenario contract, section 2). Out of a NIC: source check, NIC security group, subnet security group, route,
- * then what the route's next hop asks for (peering crossing, translation, identity). Into a NIC: public address, address
- * check, subnet security group, NIC security group. The first stage that drops names the reason; later ones do not run.
+ * Order (scenario contract, section 2). Out of a NIC: source check (with it what the network carries at all, A-07), NIC
+ * security group, subnet security group, route, then what the route's next hop asks for (peering crossing, translation,
+ * identity). Into a NIC: public address, address check, subnet security group, NIC security group. The first stage that
+ * drops names the reason; later ones do not run.
  *
  * Flow records. The key is (port, direction, 5-tuple). The first packet that may leave a port makes two records: its own,
  * and one for the answer coming back into that port (G-05: replies need no rule); likewise the other way round. A record
@@ -495,10 +496,35 @@ static bool is_floating(const struct image_port *p, ip4 addr)
 
 /* -- out of each kind of port ------------------------------------------------------------------------------- */
 
+#define PORT_OF_THE_HOST 65330u
+
+/* unicast TCP, UDP, ICMP, ESP and AH; one UDP source port is the host's own. */
+static bool is_carried(const struct ctx *c)
+{
+    switch (c->info->proto) {
+    case IPPROTO_NR_UDP:
+        if (c->sport == PORT_OF_THE_HOST)
+            return false;
+        break;
+    case IPPROTO_NR_TCP:
+    case IPPROTO_NR_ICMP:
+    case IPPROTO_NR_ESP:
+    case IPPROTO_NR_AH:
+        break;
+    default:
+        return false;
+    }
+    return c->dst >> 28 != 14 && c->dst != UINT32_MAX; /* multicast, broadcast */
+}
+
 static void out_nic(struct ctx *c)
 {
     if (c->src != c->at->addr && !c->at->ip_forwarding && !is_floating(c->at, c->src)) {
         pipe_drop(c, STAGE_SOURCE_CHECK, REASON_SPOOFED);
+        return;
+    }
+    if (!is_carried(c)) {
+        pipe_drop(c, STAGE_SOURCE_CHECK, REASON_PROTOCOL_UNSUPPORTED);
         return;
     }
     c->meta->balanced = c->meta->consumer = 0;
