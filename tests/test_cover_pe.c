@@ -270,3 +270,18 @@ Test(cover_pe, PE27_a_registry_needs_premium)
                      "private endpoints (PE-27)\n");
     arena_free(a);
 }
+
+/* B-04: pools list interfaces and nothing else; the balancer must be a Standard one. */
+Test(cover_pe, B04_a_private_link_service_needs_a_standard_balancer)
+{
+#define PLS(sku)                                                                                             \
+    "virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: 10.0.1.0/24}]}]\n" \
+    "loadBalancers: [{name: lb" sku ", frontendIPConfigurations: [{name: fe, subnet: v/s}]}]\n"              \
+    "privateLinkServices: [{name: p, loadBalancerFrontend: lb/fe, subnet: v/s}]\n"
+    struct arena *a = arena_new("findings");
+    cr_assert_str_eq(story_findings(a, PLS("")), "");
+    cr_assert_str_eq(story_findings(a, PLS(", sku: Standard")), "");
+    cr_assert_str_eq(story_findings(a, PLS(", sku: Basic")),
+                     "t:4:55: error: private link service 'p' needs a Standard load balancer (B-04)\n");
+    arena_free(a);
+}
