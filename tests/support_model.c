@@ -8,6 +8,7 @@
 #include "dataplane/arena.h"
 #include "topology/bind.h"
 #include "topology/check.h"
+#include "topology/names.h"
 #include "topology/node.h"
 
 struct loaded load_text(const char *text)
@@ -23,6 +24,7 @@ struct loaded load_text(const char *text)
         return l;
     l.m = b.m;
     address_assign(l.m, NULL, l.d);
+    names_register(l.m, NULL);
     return l;
 }
 

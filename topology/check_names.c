@@ -176,9 +176,22 @@ static void check_base_zone(struct check *c, const struct private_zone *z)
         }
 }
 
+static void check_servers(struct check *c)
+{
+    for (size_t i = 0; i < c->m->dnsServers.n; i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct dns_server *s = &c->m->dnsServers.at[i], *o = &c->m->dnsServers.at[k];
+            if (s->networkInterface == o->networkInterface)
+                diag_error(c->d, check_at(s->node, "networkInterface", s->at),
+                           "network interface '%s' has a DNS server already, '%s'", s->networkInterface->name,
+                           o->name);
+        }
+}
+
 void check_names(struct check *c)
 {
     check_public_names(c);
+    check_servers(c);
     check_links(c);
     for (size_t i = 0; i < c->m->privateDnsZones.n; i++) {
         check_records(c, &c->m->privateDnsZones.at[i]);

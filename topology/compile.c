@@ -392,6 +392,27 @@ static struct acl_rule acl_rule_of(struct work *w, const struct eff_rule *r, boo
     return out;
 }
 
+/* In front of the others, what an outbound group says about the platform's addresses, so that no other rule is asked. */
+static size_t agent_rules(struct work *w, const struct eff_rules *rules, struct acl_rule *list)
+{
+    static const struct prefix4 agent[] = {{IP4_PLATFORM, 32}, {IP4_IMDS, 32}};
+    size_t n = 0;
+    for (size_t k = 0; k < 2; k++) {
+        const struct eff_rules *r = rules_for_agent(w->c->arena, rules, agent[k].addr);
+        for (size_t i = 0; i < r->n; i++) {
+            list[n] = acl_rule_of(w, &r->rule[i], false);
+            list[n].dst = &agent[k];
+            list[n].n_dst = 1;
+            if (i + 1 == r->n) { /* the default: from whatever source */
+                list[n].n_src = 0;
+                list[n].id = r->rule[i].index;
+            }
+            n += list[n].id != NONE32;
+        }
+    }
+    return n;
+}
+
 /* => the rule set of a group at a place. endpoint: as private endpoints see it, whatever the source port (PE-09). */
 static uint32_t acl_of(struct work *w, const struct nsg *nsg, const struct subnet *s, enum direction d, bool endpoint)
 {
@@ -401,13 +422,14 @@ static uint32_t acl_of(struct work *w, const struct nsg *nsg, const struct subne
         if (w->c->acl[i]->nsg == nsg && w->c->acl[i]->view.subnet == s && w->c->acl[i]->direction == d)
             return (uint32_t)i;
     const struct eff_rules *rules = rules_effective(w->c->arena, w->m, nsg, (struct route_view){s->vnet, s}, d);
-    struct acl_rule *list = arena_array(w->c->arena, rules->n, sizeof *list);
+    struct acl_rule *list = arena_array(w->c->arena, 3 * rules->n + 2, sizeof *list);
     struct image_acl *a = arena_push(w->img->arena, &w->img->acl, &w->img->n_acls, &w->cap_acls, sizeof *a);
-    size_t n = 0;
+    for (size_t i = 0; i < rules->n; i++)
+        a->platform |= rules_touch_platform(&rules->rule[i], PLATFORM_DNS) || rules_touch_platform(&rules->rule[i], PLATFORM_IMDS);
+    size_t n = a->platform && d == DIR_OUTBOUND ? agent_rules(w, rules, list) : 0;
     for (size_t i = 0; i < rules->n; i++) {
         list[n] = acl_rule_of(w, &rules->rule[i], endpoint);
         n += list[n].id != NONE32;
-        a->platform |= rules_touch_platform(&rules->rule[i], PLATFORM_DNS) || rules_touch_platform(&rules->rule[i], PLATFORM_IMDS);
     }
     if (w->img->reference)
         a->ref = acl_ref_build(list, n);

@@ -335,6 +335,14 @@ struct private_zone {
     LIST(struct dns_record_spec) records;
 };
 
+struct zone_registration { /* an address that a zone group has written (names_register.c) */
+    struct private_zone *zone;
+    struct private_endpoint *endpoint;
+    const char *record; /* within the zone */
+    ip4 addr;
+    bool live; /* false: somebody else has written that name since (N-10) */
+};
+
 struct se_policy_definition {
     const char *service;
     str_list serviceResources;
@@ -510,6 +518,7 @@ struct model {
     LIST(struct flow) flows;
     LIST(struct expectation) expect;
     LIST(struct capture) captures;
+    LIST(struct zone_registration) zoneRegistrations; /* by names_register; in file order of endpoints */
     size_t subnet_count;
     struct registry *names; /* what references and model_find look names up in */
 };

@@ -22,8 +22,8 @@
  * and disconnected endpoints still count, and keep their records: both go when the endpoint is removed (N-11
  * tells what is left then).
  *
- * Private zones (names_zone.c) hold hand-made records, those of zone groups (N-09; the later endpoint of one
- * resource replaces the earlier, N-10), and machines of networks that register there.
+ * Private zones (names_zone.c) hold hand-made records, those of zone groups (N-09; names_register.c: the later
+ * endpoint of one resource replaces the earlier, N-10), and machines of networks that register there.
  *
  * NxDomainRedirect (N-05): when a privatelink zone says NXDOMAIN, the rest of the chain is public.
  *

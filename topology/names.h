@@ -35,6 +35,10 @@ struct dns_result {
 void names_resolve(struct arena *a, const struct model *m, const struct vnet *vnet, const char *qname,
                    enum record_type qtype, struct dns_result *out);
 
+/* Work out what the zone groups of a model have written into its zones, given the state before (NULL: m is the first).
+ * Addresses must be assigned. Fills m->zoneRegistrations, which all answers rest on; memory from m's arena. */
+void names_register(struct model *m, const struct model *before);
+
 /* One step of the answer that a server gives which holds those zones (dnsServers): an alias, or the end; status is OK for
  * an alias. The longest zone answers. => false: the name is in none of them. */
 bool names_held(struct arena *a, const struct model *m, struct private_zone *const *zone, size_t n, const char *qname,

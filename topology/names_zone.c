@@ -80,15 +80,7 @@ static void hand_made(const struct question *q, struct entry_list *l)
     }
 }
 
-static ip4 member_address(const struct private_endpoint *e, const char *member)
-{
-    for (size_t i = 0; i < e->ipConfigurations.n; i++)
-        if (!*member || !strcasecmp(e->ipConfigurations.at[i].memberName, member))
-            return e->ipConfigurations.at[i].privateIPAddress;
-    return 0;
-}
-
-/* Drop what an earlier endpoint, or a hand, has put there under that name (N-10). */
+/* Drop what a hand has put there under that name (N-10). */
 static void replace_address(struct entry_list *l, const char *record)
 {
     size_t kept = 0;
@@ -98,53 +90,14 @@ static void replace_address(struct entry_list *l, const char *record)
     l->n = kept;
 }
 
-static void endpoint_entries(const struct question *q, struct entry_list *l, const struct private_endpoint *e)
-{
-    struct service_name *names;
-    const char *group = names_endpoint_group(e);
-    size_t n = names_of_service(q->a, e->service, &names);
-    for (size_t i = 0; i < n; i++) {
-        const char *record =
-            names[i].privatelink_fqdn ? zone_record(q->a, names[i].privatelink_fqdn, q->z->zoneName) : NULL;
-        ip4 ip = member_address(e, names[i].member);
-        if (!record || !ip || (*names[i].group && strcasecmp(names[i].group, group) != 0) ||
-            (q->record && strcasecmp(record, q->record) != 0))
-            continue;
-        replace_address(l, record);
-        entry_add(q, l, (struct entry){record, RECORD_A, TTL_ZONE_GROUP, ip, NULL, e->name});
-    }
-}
-
-static bool in_group(const struct private_endpoint *e, const struct private_zone *z)
-{
-    for (size_t i = 0; i < e->privateDnsZoneGroup.n; i++)
-        if (e->privateDnsZoneGroup.at[i] == z)
-            return true;
-    return false;
-}
-
-/* A cheap test before names are made: records of an endpoint hold the service's name or begin like one of its
- * fqdns. */
-static bool may_hold(const struct service *s, const char *record)
-{
-    size_t n = strcspn(record, ".");
-    if (strcasestr(record, s->name))
-        return true;
-    for (size_t i = 0; i < s->fqdns.n; i++)
-        if (strcspn(s->fqdns.at[i], ".") == n && !strncasecmp(s->fqdns.at[i], record, n))
-            return true;
-    return false;
-}
-
 static void zone_groups(const struct question *q, struct entry_list *l)
 {
-    if (!zone_is_privatelink(q->z->zoneName))
-        return; /* the group's names are all below a privatelink zone */
-    for (size_t i = 0; i < q->m->privateEndpoints.n; i++) {
-        const struct private_endpoint *e = &q->m->privateEndpoints.at[i];
-        if (e->service && e->status != PE_PENDING && in_group(e, q->z) &&
-            (!q->record || may_hold(e->service, q->record)))
-            endpoint_entries(q, l, e); /* N-16: nothing while pending */
+    for (size_t i = 0; i < q->m->zoneRegistrations.n; i++) {
+        const struct zone_registration *r = &q->m->zoneRegistrations.at[i];
+        if (!r->live || r->zone != q->z || (q->record && strcasecmp(r->record, q->record) != 0))
+            continue;
+        replace_address(l, r->record);
+        entry_add(q, l, (struct entry){r->record, RECORD_A, TTL_ZONE_GROUP, r->addr, NULL, r->endpoint->name});
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "dataplane/arena.h"
 #include "topology/address.h"
+#include "topology/resolver.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -275,6 +276,14 @@ static json_t *chosen(const struct model *m)
     for (size_t i = 0; i < m->privateLinkServices.n; i++)
         json_object_set_new(plss, m->privateLinkServices.at[i].name, json_string(m->privateLinkServices.at[i].alias));
     json_object_set_new(o, "privateLinkServices", plss);
+    json_t *resolvers = json_object();
+    for (size_t i = 0; i < m->onPremisesNetworks.n; i++) {
+        const struct onprem_host *host;
+        const ip4 addr = resolver_onprem(m, &m->onPremisesNetworks.at[i], &host);
+        if (addr && !host)
+            json_object_set_new(resolvers, m->onPremisesNetworks.at[i].name, json_ip(addr));
+    }
+    json_object_set_new(o, "onPremisesResolvers", resolvers);
     return o;
 }
 

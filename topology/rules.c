@@ -273,6 +273,33 @@ bool rules_touch_platform(const struct eff_rule *r, enum platform_tag which)
     return touches;
 }
 
+static bool destination_names(const struct eff_rule *r, const char *tag)
+{
+    for (size_t i = 0; r->rule && i < r->rule->destination.n; i++) {
+        const struct address_match *d = &r->rule->destination.at[i];
+        if (d->kind == MATCH_TAG && !strcasecmp(d->tag, tag))
+            return true;
+    }
+    return false;
+}
+
+const struct eff_rules *rules_for_agent(struct arena *a, const struct eff_rules *r, ip4 agent)
+{
+    struct eff_rule *list = arena_array(a, r->n, sizeof *list);
+    struct eff_rules *out = arena_alloc(a, sizeof *out);
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++)
+        if (destination_names(&r->rule[i], agent == IP4_PLATFORM ? "AzurePlatformDNS" : "AzurePlatformIMDS"))
+            list[n++] = r->rule[i];
+    for (size_t i = 0; i < r->n; i++)
+        if (r->rule[i].which == RULE_ALLOW_VNET_OUT)
+            list[n++] = r->rule[i];
+    *out = *r;
+    out->rule = list;
+    out->n = n;
+    return out;
+}
+
 /* -- of a NIC -------------------------------------------------------------------------------------------- */
 
 static void place_add(struct arena *a, const struct model *m, struct nic_rules *r, const struct nsg *nsg,

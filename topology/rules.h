@@ -74,6 +74,11 @@ bool rules_all_ports(const struct eff_side *s);
 enum platform_tag { PLATFORM_DNS, PLATFORM_IMDS, PLATFORM_LKM };
 bool rules_touch_platform(const struct eff_rule *r, enum platform_tag which);
 
+/* What an outbound group says about an address of the platform (168.63.129.16, 169.254.169.254): the rules whose
+ * destination names its tag, then the default AllowVnetOutBound, which lets the rest pass: no other rule touches it
+ * (G-14, N-17), whatever its prefixes. n is 1 where no rule names the tag: the group is not asked. */
+const struct eff_rules *rules_for_agent(struct arena *a, const struct eff_rules *r, ip4 agent);
+
 /* All groups that a NIC's packets meet: inbound subnet then NIC, outbound NIC then subnet (G-03); missing
  * ones left out. */
 struct nic_rules {

@@ -21,6 +21,7 @@
 #include "topology/bind.h"
 #include "topology/check.h"
 #include "topology/include.h"
+#include "topology/names.h"
 #include "topology/print.h"
 #include "topology/registry.h"
 #include "topology/scenario_int.h"
@@ -128,6 +129,8 @@ static void add_state(struct scenario *s, struct node *tree, const struct entry 
         check_rest(s, tree, b, found);
     else if (tree->kind == NODE_MAP)
         complete(s, b.m, found);
+    if (!b.n_bad && tree->kind == NODE_MAP)
+        names_register(b.m, s->n_states > 1 ? s->state[s->n_states - 2].model : NULL);
     st->tree = b.n_bad ? tree : timeline_keep(s->a, tree, b.m);
     forward_all(s, found, e, d);
 }

@@ -87,6 +87,7 @@ int watcher_print_hop(FILE *to, const struct watcher_hop *h, bool json)
 /* -- IP flow verify ----------------------------------------------------------------------------------------
  */
 
+/* Inbound, the rules of a group that names the platform are all asked about it. */
 static bool passes_by(const struct eff_rules *r, ip4 remote)
 {
     bool platform = false;
@@ -96,11 +97,14 @@ static bool passes_by(const struct eff_rules *r, ip4 remote)
     return is_host_agent(remote) && !platform;
 }
 
-static const struct eff_rule *match(const struct eff_rules *r, const struct watcher_packet *p)
+/* => the rule that decides; NULL: the group is not asked (G-14). */
+static const struct eff_rule *match(struct arena *a, const struct eff_rules *r, const struct watcher_packet *p)
 {
-    return p->direction == DIR_OUTBOUND
-               ? rules_match(r, p->protocol, p->local, p->local_port, p->remote, p->remote_port)
-               : rules_match(r, p->protocol, p->remote, p->remote_port, p->local, p->local_port);
+    if (p->direction == DIR_OUTBOUND && is_host_agent(p->remote))
+        r = rules_for_agent(a, r, p->remote);
+    if (p->direction == DIR_OUTBOUND)
+        return r->n == 1 ? NULL : rules_match(r, p->protocol, p->local, p->local_port, p->remote, p->remote_port);
+    return passes_by(r, p->remote) ? NULL : rules_match(r, p->protocol, p->remote, p->remote_port, p->local, p->local_port);
 }
 
 static bool inbound_closed(const struct nic *nic, const struct watcher_packet *p)
@@ -116,10 +120,11 @@ struct watcher_check watcher_verify(struct arena *a, const struct model *m, cons
     const struct nic_rules *groups = rules_of_nic(a, m, nic);
     for (size_t i = 0; i < groups->n && c.allow; i++) {
         const struct eff_rules *r = groups->at[i];
-        if (r->direction != p->direction || passes_by(r, p->remote))
+        const struct eff_rule *rule = r->direction == p->direction ? match(a, r, p) : NULL;
+        if (!rule)
             continue;
-        c.rule = match(r, p);
-        c.allow = c.rule->access == ACCESS_ALLOW;
+        c.rule = rule;
+        c.allow = rule->access == ACCESS_ALLOW;
     }
     return c;
 }
