@@ -178,6 +178,7 @@ struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool
                                       .flow = c->meta->flow,
                                       .last_hop = c->meta->last_hop,
                                       .via = NONE32,
+                                      .pool = NONE32,
                                       .answer = answer,
                                       .extra = NONE32};
     return &p->state[i];
@@ -363,7 +364,7 @@ static bool is_balanced_answer(const struct flow_state *s)
 }
 
 /* Out to the Internet from a NIC: O-01's order was settled when the image was made. */
-static void to_internet(struct ctx *c, const struct flow_state *s)
+static void to_internet(struct ctx *c, struct flow_state *s)
 {
     enum reason r = REASON_NONE;
     if (!ip4_is_public(c->dst)) {
@@ -378,12 +379,15 @@ static void to_internet(struct ctx *c, const struct flow_state *s)
         pipe_drop(c, STAGE_SNAT, REASON_NO_OUTBOUND_ACCESS); /* P-09: foreign sources are not translated */
         return;
     }
-    if (c->at->public_addr && (c->at->pool == NONE32 || (s && s->via_public)))
+    const uint32_t pool = nat_pool(c, s);
+    if (c->at->public_addr && (pool == NONE32 || (s && s->via_public)))
         pipe_set_src(c, c->at->public_addr, c->sport);
-    else if (c->at->pool != NONE32)
-        r = nat_out(c, c->at->pool);
+    else if (pool != NONE32)
+        r = nat_out(c, pool);
     else
         r = REASON_NO_OUTBOUND_ACCESS;
+    if (s)
+        s->pool = pool;
     if (r != REASON_NONE)
         pipe_drop(c, STAGE_SNAT, r);
     else
@@ -425,7 +429,7 @@ static bool crosses(struct ctx *c, const struct image_nexthop *nh)
     return r == REASON_NONE;
 }
 
-static void follow(struct ctx *c, const struct image_nexthop *nh, const struct flow_state *s)
+static void follow(struct ctx *c, const struct image_nexthop *nh, struct flow_state *s)
 {
     if (nh->action != NH_DROP && !crosses(c, nh))
         return;

@@ -20,6 +20,7 @@ struct flow_state {
     uint32_t flow;
     uint32_t last_hop; /* who handed the first packet over */
     uint32_t via;      /* port that its route led to last; NONE32 */
+    uint32_t pool;     /* that translated its source last; NONE32 */
     bool answer;       /* made by the packet in the other direction */
     bool via_public;   /* came in through the instance's public address */
     uint32_t extra;    /* NIC, frontend: balanced flow; endpoint of a private link service: translation; NONE32 */
@@ -106,6 +107,9 @@ bool pipe_goes_on(const struct ctx *c);
 /* pipe_nat.c */
 /* Translate the source into the pool. => REASON_NONE, with the source rewritten. */
 enum reason nat_out(struct ctx *c, uint32_t pool);
+/* => the pool for a flow's source: the interface's, but a flow that left by a load balancer stays there as long as the
+ * balancer has its address (O-03). s: the flow, or NULL. */
+uint32_t nat_pool(const struct ctx *c, const struct flow_state *s);
 /* The destination is an address of the pool: undo. => whether a translation leads back. */
 bool nat_in(struct ctx *c, uint32_t pool);
 /* A consumer's flow enters a private link service: its endpoint's record leads to its translation. */

@@ -167,6 +167,22 @@ static uint64_t choose(struct ctx *c, uint32_t index)
     return i;
 }
 
+/* => place of the translation that the packet's flow has; FLOW_MISS: none, or its public address is no longer the pool's. */
+static uint64_t known(const struct ctx *c, uint32_t index)
+{
+    const struct image_pool *pool = &c->img->pool[index];
+    uint64_t i = flowtab_get(c->p->nat_index, nat_key(index, false, c->info->proto, c->src, c->dst, c->sport,
+                                                      loose(c, pool) ? 0 : c->dport));
+    return i != FLOW_MISS && has_address(pool, c->p->nat[i].addr) ? i : FLOW_MISS;
+}
+
+uint32_t nat_pool(const struct ctx *c, const struct flow_state *s)
+{
+    const uint32_t was = s ? s->pool : NONE32;
+    const bool balanced = was != NONE32 && was < c->img->n_pools && c->img->pool[was].cone;
+    return balanced && known(c, was) != FLOW_MISS ? was : c->at->pool;
+}
+
 enum reason nat_out(struct ctx *c, uint32_t index)
 {
     const struct image_pool *pool = &c->img->pool[index];
@@ -176,9 +192,7 @@ enum reason nat_out(struct ctx *c, uint32_t index)
     if ((c->info->mf || c->info->frag_offset) && !pool->carries_fragments)
         return REASON_FRAGMENT_DROPPED; /* M-06 */
     struct flow_key fwd = nat_key(index, false, proto, c->src, c->dst, c->sport, loose(c, pool) ? 0 : c->dport);
-    uint64_t i = flowtab_get(c->p->nat_index, fwd);
-    if (i != FLOW_MISS && !has_address(pool, c->p->nat[i].addr))
-        i = FLOW_MISS;
+    uint64_t i = known(c, index);
     enum reason why = pool->gateway ? gateway_knows(c, pool, &i) : REASON_NONE;
     if (why != REASON_NONE)
         return why;

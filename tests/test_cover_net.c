@@ -404,3 +404,25 @@ Test(cover_net, port_unreachable_comes_back_through_translations)
     cr_assert_eq(errors, 1);
     story_end(&s);
 }
+
+/* O-03: the NAT gateway comes while a connection is open: that one keeps the balancer's address, new ones take the new way. It
+ * does not outlive the balancer. */
+Test(cover_net, O03_open_flows_keep_the_balancer)
+{
+#define BALANCED                                                                                             \
+    ONE("", "networkInterfaces: [{name: vm, subnet: hub/a}]\n"                                               \
+            "publicIPAddresses: [{name: lb-pip, ipAddress: 20.50.1.8}, {name: nat-pip, ipAddress: 20.50.1.5}]\n" \
+            "natGateways: [{name: nat, publicIPAddresses: [nat-pip]}]\n"                                     \
+            "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, publicIPAddress: lb-pip}],\n"  \
+            "  backendAddressPools: [{name: pool, networkInterfaces: [vm]}],\n"                              \
+            "  outboundRules: [{name: out, frontendIPConfiguration: fe, backendAddressPool: pool}]}]\n"      \
+            "internetHosts: [{name: web, ipAddress: 93.184.216.34, listens: [tcp/443]}]\n")                  \
+    "timeline:\n  - {at: 5s, update: virtualNetworks/hub/subnets/a, with: {natGateway: nat}}\n"
+    story(BALANCED "flows:\n"
+                   "  - {at: 1s, from: vm, to: web, keepOpen: 20s, expect: {verdict: delivered, sourceSeen: 20.50.1.8}}\n"
+                   "  - {at: 6s, from: vm, to: web, expect: {verdict: delivered, sourceSeen: 20.50.1.5}}\n");
+    story(BALANCED "  - {at: 10s, remove: loadBalancers/lb}\n"
+                   "flows:\n"
+                   "  - {at: 1s, from: vm, to: web, keepOpen: 20s, expect: {verdict: reset, reason: IdleTimeout, sourceSeen: 20.50.1.8}}\n"
+                   "  - {at: 11s, from: vm, to: web, expect: {verdict: delivered, sourceSeen: 20.50.1.5}}\n");
+}
