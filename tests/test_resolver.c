@@ -8,6 +8,8 @@
 #include "dataplane/arena.h"
 
 #include <criterion/criterion.h>
+#include <glob.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -261,6 +263,56 @@ Test(resolver, held_zones)
     cr_expect_not(names_held(l.a, l.m, held, 2, "www.other.example", RECORD_A, &r));
     cr_expect_not(names_held(l.a, l.m, held, 2, "xcorp.example", RECORD_A, &r));
     loaded_free(&l);
+}
+
+/* -- one question alone, and in a run ------------------------------------------------------------------------------------------ */
+
+static bool caches(const struct model *m)
+{
+    return m->dnsServers.n || m->onPremisesNetworks.n;
+}
+
+/* What `vnetsim resolve` and expectations say of a name is what the flow of that moment got. => names compared. */
+static size_t compare(const char *path)
+{
+    struct arena *a = arena_new("test");
+    const struct run_options quiet = {0};
+    const struct run_flow *rf;
+    size_t compared = 0;
+    struct scenario *sc = scenario_load(path, diag_new(a));
+    cr_assert_not_null(sc, "%s", path);
+    struct run *run = run_new(sc, &quiet);
+    run_execute(run);
+    const size_t n = run_flows(run, &rf);
+    for (size_t i = 0; i < n && !caches(run_model(run)); i++) {
+        if (!sim_result(run_sim(run), rf[i].first)->spec.name)
+            continue;
+        struct run *one = run_new_question(sc, rf[i].flow->from, rf[i].flow->to, rf[i].flow->at_time, &quiet);
+        run_execute(one);
+        json_t *in_run = results_instance(run, rf[i].first), *alone = results_instance(one, 1);
+        cr_expect(json_equal(json_object_get(in_run, "chain"), json_object_get(alone, "chain")), "%s: %s", path,
+                  rf[i].flow->name);
+        cr_expect_eq(sim_result(run_sim(one), 1)->count.sent, 0, "nothing but the question is sent");
+        json_decref(in_run);
+        json_decref(alone);
+        run_free(one);
+        compared++;
+    }
+    run_free(run);
+    scenario_free(sc);
+    arena_free(a);
+    return compared;
+}
+
+Test(resolver, a_question_alone_gets_the_same_answer)
+{
+    glob_t g;
+    size_t compared = 0;
+    cr_assert_eq(glob("topology/scenarios/*.yaml", 0, NULL, &g), 0);
+    for (size_t i = 0; i < g.gl_pathc; i++)
+        compared += compare(g.gl_pathv[i]);
+    globfree(&g);
+    cr_expect_gt(compared, 20, "%zu", compared);
 }
 
 /* -- findings --------------------------------------------------------------------------------------------------------------------- */
