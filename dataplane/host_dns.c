@@ -1,23 +1,26 @@
-/* host_dns.c - a DNS server that forwards and caches: what runs in a virtual machine as a custom DNS server, and on
- * premises as a network's resolver.
+/* host_dns.c - a DNS server that forwards and caches: what runs in a virtual machine as a custom DNS server,
+ * and on premises as a network's resolver.
  *
- * A question (struct ask) is answered step by step: out of the zones that the server holds (env->dns), else out of its
- * cache, else by the server that its longest matching forward names. An alias in a zone of its own starts the next step with
- * its target. What another server answered is passed on as it is, whole chain and all, except that an alias into a zone of
- * its own is followed there: a server trusts what it holds more than what it is told (N-12). Nothing else of the chain is
- * asked again, so a forward for privatelink names alone is never used for a public name (N-08).
+ * A question (struct ask) is answered step by step: out of the zones that the server holds (env->dns), else
+ * out of its cache, else by the server that its longest matching forward names. An alias in a zone of its own
+ * starts the next step with its target. What another server answered is passed on as it is, whole chain and
+ * all, except that an alias into a zone of its own is followed there: a server trusts what it holds more than
+ * what it is told (N-12). Nothing else of the chain is asked again, so a forward for privatelink names alone
+ * is never used for a public name (N-08).
  *
- *      client --question--> ask ---> own zones? cache? ------------------------------> answer
- *                            |                                                           ^
- *                            +-- waits for --> fetch (one per name and type) --packets---+   SERVFAIL after 4 s
+ *      client --question--> ask ---> own zones? cache? -----------------------> answer
+ *                            |                                                    ^
+ *                            +-- waits for --> fetch, one per name and type ------+   SERVFAIL after 4 s
  *
- * Questions for the same name and type wait for one fetch. So two servers that forward to each other send one packet each
- * and wait, rather than chase a question round for ever. A fetch asks twice, 2 s apart, and gives up 2 s later: before the
- * client, whose patience is 5 s. Its port stays its own for a while where an answer may still come.
+ * Questions for the same name and type wait for one fetch. So two servers that forward to each other send one
+ * packet each and wait, rather than chase a question round for ever. A fetch asks twice, 2 s apart, and gives
+ * up 2 s later: before the client, whose patience is 5 s. Its port stays its own for a while where an answer
+ * may still come.
  *
- * Cache. By question, the whole answer as it came, as long as the shortest of its records lives; negative answers as long
- * as their SOA says, 300 s (RFC 2308). What is left of a life is what clients are told. Failures are not kept. At most
- * CACHE_MAX answers; the oldest goes. The cache lives as long as the machine, over all changes of the network.
+ * Cache. By question, the whole answer as it came, as long as the shortest of its records lives; negative
+ * answers as long as their SOA says, 300 s (RFC 2308). What is left of a life is what clients are told.
+ * Failures are not kept. At most CACHE_MAX answers; the oldest goes. The cache lives as long as the machine,
+ * over all changes of the network.
  *
  * Costs: two hash lookups per question; kept answers are stored as messages, a few hundred bytes each. */
 #include "dataplane/host_int.h"
@@ -31,14 +34,14 @@ enum { FETCH_TRIES = 2, STEPS_MAX = 16, CACHE_MAX = 4096, DNS_CAP = 4096, DNS_PO
 #define FETCH_WAIT   (2 * HOST_S)
 #define FETCH_LINGER (5 * HOST_S)
 
-struct ask { /* a question of a client, on its way to an answer */
+struct ask {          /* a question of a client, on its way to an answer */
     struct ask *next; /* that waits for the same fetch, in order of arrival */
     struct tuple t;
     struct packet_meta meta; /* of the answer */
     struct dns_msg msg;      /* question, and answer so far */
     char name[DNS_NAME_MAX]; /* next step: msg.qname, or the target of the last alias */
     unsigned steps;
-    bool foreign;            /* others had a part in it: not authoritative */
+    bool foreign; /* others had a part in it: not authoritative */
 };
 
 struct fetch {
@@ -110,7 +113,7 @@ static struct dns_service *service(struct host *h)
     return h->dns;
 }
 
-/* -- cache ------------------------------------------------------------------------------------------------------------- */
+/* -- cache ----------------------------------------------------------------------------------------------- */
 
 static void kept_free(struct dns_service *s, struct kept **at)
 {
@@ -180,7 +183,8 @@ static void cache_add(struct host *h, const struct fetch *f, const struct dns_ms
     s->newest = &k->next;
 }
 
-/* Fill m with the answer that is kept for the next step of a, its lives shortened. => whether there is one. */
+/* Fill m with the answer that is kept for the next step of a, its lives shortened. => whether there is one.
+ */
 static bool cached(struct host *h, const struct ask *a, struct dns_msg *m)
 {
     const struct tab_link *l = tab_first(&h->dns->cache, question_hash(a->name, a->msg.qtype));
@@ -199,7 +203,7 @@ static bool cached(struct host *h, const struct ask *a, struct dns_msg *m)
     return false;
 }
 
-/* -- answers ------------------------------------------------------------------------------------------------------------- */
+/* -- answers --------------------------------------------------------------------------------------------- */
 
 static void ask_end(struct host *h, struct ask *a, bool failed)
 {
@@ -223,7 +227,8 @@ static bool own(struct host *h, const char *name, uint16_t type, struct dns_msg 
     return h->env->dns(h->env->ctx, h->c.port, NULL, m);
 }
 
-/* Take the records of a step over into the answer. => whether the answer is complete; else a->name is what comes next. */
+/* Take the records of a step over into the answer. => whether the answer is complete; else a->name is what
+ * comes next. */
 static bool take(struct host *h, struct ask *a, const struct dns_msg *m, bool foreign)
 {
     struct dns_msg other;
@@ -265,21 +270,25 @@ static void go_on(struct host *h, struct ask *a)
     ask_end(h, a, true);
 }
 
-void host_dns_ask(struct host *h, const struct tuple *t, const struct packet_meta *meta, const struct dns_msg *query)
+void host_dns_ask(struct host *h, const struct tuple *t, const struct packet_meta *meta,
+                  const struct dns_msg *query)
 {
     struct ask *a = service(h) ? mem_alloc(sizeof *a) : NULL;
     if (!a)
         return;
     a->t = *t;
     a->meta = *meta;
-    a->msg = (struct dns_msg){.id = query->id, .response = true, .recursion_available = true, .qtype = query->qtype,
+    a->msg = (struct dns_msg){.id = query->id,
+                              .response = true,
+                              .recursion_available = true,
+                              .qtype = query->qtype,
                               .recursion_desired = query->recursion_desired};
     memcpy(a->msg.qname, query->qname, sizeof a->msg.qname);
     memcpy(a->name, query->qname, sizeof a->name);
     go_on(h, a);
 }
 
-/* -- asking others --------------------------------------------------------------------------------------------------------- */
+/* -- asking others --------------------------------------------------------------------------------------- */
 
 /* => whether name is zone or lies below it; "" is above all. */
 static bool in_zone(const char *name, const char *zone)
@@ -372,8 +381,12 @@ static struct fetch *fetch_new(struct host *h, const struct ask *a, ip4 server)
     if (!f)
         return NULL;
     f->t = (struct tuple){.local = h->c.addr, .remote = server, .rport = DNS_PORT, .proto = IPPROTO_NR_UDP};
-    f->meta = (struct packet_meta){.flow = a->meta.flow, .origin = h->c.port, .last_hop = h->c.port, .endpoint = PORT_NONE,
-                                   .identity = IDENTITY_NONE, .dns = true};
+    f->meta = (struct packet_meta){.flow = a->meta.flow,
+                                   .origin = h->c.port,
+                                   .last_hop = h->c.port,
+                                   .endpoint = PORT_NONE,
+                                   .identity = IDENTITY_NONE,
+                                   .dns = true};
     memcpy(f->name, a->name, sizeof f->name);
     f->type = a->msg.qtype;
     f->id = (uint16_t)hash_mix((uint64_t)h->c.port << 32 | ++h->counter);
@@ -442,7 +455,7 @@ static bool wait_for_others(struct host *h, struct ask *a)
     return true;
 }
 
-/* -- what comes back --------------------------------------------------------------------------------------------------------- */
+/* -- what comes back ------------------------------------------------------------------------------------- */
 
 static struct fetch *socket_find(const struct host *h, const struct tuple *t)
 {
@@ -460,7 +473,8 @@ bool host_dns_port_used(const struct host *h, const struct tuple *t)
     return socket_find(h, t) != NULL;
 }
 
-bool host_dns_input(struct host *h, const struct tuple *t, const struct packet *p, const struct packet_info *in)
+bool host_dns_input(struct host *h, const struct tuple *t, const struct packet *p,
+                    const struct packet_info *in)
 {
     struct fetch *f = socket_find(h, t);
     struct dns_msg m;

@@ -1,5 +1,5 @@
-/* test_host_dns.c - DNS servers that forward and cache, and stub resolvers with several servers: who is asked when, what
- * is kept how long, what becomes of loops and silence. */
+/* test_host_dns.c - DNS servers that forward and cache, and stub resolvers with several servers: who is asked
+ * when, what is kept how long, what becomes of loops and silence. */
 #include "dataplane/host_int.h"
 #include "dataplane/mem_int.h"
 #include "tests/support_lan.h"
@@ -122,7 +122,7 @@ static void assert_outcome(uint32_t f, enum flow_outcome want, int64_t at_ms)
     cr_assert_eq(n->flow[f].done_at / LAN_MS, at_ms, "at %ld", (long)(n->flow[f].done_at / LAN_MS));
 }
 
-/* -- forwarding ---------------------------------------------------------------------------------------------------------- */
+/* -- forwarding ------------------------------------------------------------------------------------------ */
 
 Test(host_dns, forwarded_and_relayed)
 {
@@ -218,7 +218,9 @@ Test(host_dns, what_is_not_kept)
         const char *name;
         enum flow_outcome want;
         unsigned asked;
-    } rows[] = {{"zero.net", FLOW_OK, 2}, {"broken.net", FLOW_DNS_TIMEOUT, 2}, {"refused.net", FLOW_DNS_TIMEOUT, 2},
+    } rows[] = {{"zero.net", FLOW_OK, 2},
+                {"broken.net", FLOW_DNS_TIMEOUT, 2},
+                {"refused.net", FLOW_DNS_TIMEOUT, 2},
                 {"empty.net", FLOW_NODATA, 1}};
     zone = odd_zone;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -231,7 +233,7 @@ Test(host_dns, what_is_not_kept)
     }
 }
 
-/* -- which server ------------------------------------------------------------------------------------------------------------ */
+/* -- which server ---------------------------------------------------------------------------------------- */
 
 static void forwards(unsigned host, const struct dns_forward *f, size_t k)
 {
@@ -248,8 +250,14 @@ Test(host_dns, longest_zone_wins)
     static const struct {
         const char *name;
         unsigned who;
-    } rows[] = {{"a.org", C},                {"a.net", C},          {"x.privatelink.net", D}, {"privatelink.net", D},
-                {"X.PrivateLink.NET", D},    {"xprivatelink.net", C}, {"privatelink.net.org", C}, {"net", C}};
+    } rows[] = {{"a.org", C},
+                {"a.net", C},
+                {"x.privatelink.net", D},
+                {"privatelink.net", D},
+                {"X.PrivateLink.NET", D},
+                {"xprivatelink.net", C},
+                {"privatelink.net.org", C},
+                {"net", C}};
     forwards(B, list, 4);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         memset(answered, 0, sizeof answered);
@@ -279,7 +287,7 @@ Test(host_dns, nobody_to_ask)
     cr_assert_eq(n->flow[f].answer.rcode, DNS_RCODE_SERVFAIL);
 }
 
-/* -- own zones ---------------------------------------------------------------------------------------------------------------- */
+/* -- own zones ------------------------------------------------------------------------------------------- */
 
 static bool own_zone(const char *name, struct dns_msg *m)
 {
@@ -338,7 +346,7 @@ Test(host_dns, own_alias_leads_out_and_back)
     cr_assert_eq(n->flow[f].outcome, FLOW_DNS_TIMEOUT, "an alias of itself ends in SERVFAIL");
 }
 
-/* -- silence and loops ---------------------------------------------------------------------------------------------------------- */
+/* -- silence and loops ----------------------------------------------------------------------------------- */
 
 Test(host_dns, silent_forwarder)
 {
@@ -426,7 +434,7 @@ Test(host_dns, slow_upstream)
     cr_assert_eq(n->flow[f].done, 1);
 }
 
-/* -- the server itself, other types ---------------------------------------------------------------------------------------------- */
+/* -- the server itself, other types ---------------------------------------------------------------------- */
 
 Test(host_dns, a_server_that_asks_itself)
 {
@@ -463,7 +471,7 @@ Test(host_dns, other_types_are_other_questions)
     (void)m;
 }
 
-/* -- several servers of a client ---------------------------------------------------------------------------------------------------- */
+/* -- several servers of a client ------------------------------------------------------------------------- */
 
 static uint32_t query_list(const ip4 *more, size_t k)
 {
@@ -491,7 +499,8 @@ Test(host_dns, two_rounds)
     silent[C] = silent[D] = true;
     lan_start(n, A, f);
     lan_run(n);
-    assert_log("0 A>C udp 53 len 24\n5000 A>D udp 53 len 24\n10000 A>C udp 53 len 24\n15000 A>D udp 53 len 24\n");
+    assert_log(
+        "0 A>C udp 53 len 24\n5000 A>D udp 53 len 24\n10000 A>C udp 53 len 24\n15000 A>D udp 53 len 24\n");
     assert_outcome(f, FLOW_DNS_TIMEOUT, 20000);
 }
 
@@ -517,7 +526,7 @@ Test(host_dns, next_server_after_a_failure)
     cr_assert_eq(n->flow[g].outcome, FLOW_NXDOMAIN);
 }
 
-/* -- memory ---------------------------------------------------------------------------------------------------------------------------- */
+/* -- memory ---------------------------------------------------------------------------------------------- */
 
 /* More names than are kept: the oldest go, memory stays flat. */
 Test(host_dns, churn_of_the_cache)

@@ -131,7 +131,7 @@ Test(resolver, N12_own_zone)
           "  - {from: dc, name: acc.blob.core.windows.net, resolvedTo: [20.38.108.10]}\n");
 }
 
-/* -- on premises ------------------------------------------------------------------------------------------------------------ */
+/* -- on premises ----------------------------------------------------------------------------------------- */
 
 #define SITE(forwarders, hosts)                                                                              \
     "virtualNetworkGateways: [{name: gw, virtualNetwork: hub, connections: [hq]}]\n"                         \
@@ -206,7 +206,7 @@ Test(resolver, address_on_premises)
     }
 }
 
-/* -- what servers answer ------------------------------------------------------------------------------------------------------- */
+/* -- what servers answer --------------------------------------------------------------------------------- */
 
 static void copy_name(char *to, const char *from)
 {
@@ -265,7 +265,7 @@ Test(resolver, held_zones)
     loaded_free(&l);
 }
 
-/* -- one question alone, and in a run ------------------------------------------------------------------------------------------ */
+/* -- one question alone, and in a run -------------------------------------------------------------------- */
 
 static bool caches(const struct model *m)
 {
@@ -315,7 +315,7 @@ Test(resolver, a_question_alone_gets_the_same_answer)
     cr_expect_gt(compared, 20, "%zu", compared);
 }
 
-/* -- findings --------------------------------------------------------------------------------------------------------------------- */
+/* -- findings -------------------------------------------------------------------------------------------- */
 
 static void finds(const char *text, const char *want)
 {
@@ -333,7 +333,7 @@ Test(resolver, findings)
           "7:33: error: network interface 'dc' has a DNS server already, 'a'\n");
 }
 
-/* -- zone groups over time -------------------------------------------------------------------------------------------------------- */
+/* -- zone groups over time ------------------------------------------------------------------------------- */
 
 #define TWO_NETS                                                                                             \
     "virtualNetworks:\n"                                                                                     \

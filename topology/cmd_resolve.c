@@ -1,8 +1,8 @@
 /* cmd_resolve.c - `vnetsim resolve`: what a name gives at a place, in the form of dig's answer section.
  *
- * The name is asked for with packets, in a run of that one question: what is printed is what a flow would get there. Each
- * record says where the server that knew it had it from, and below stand the questions that it took, with what became of
- * those that were dropped. */
+ * The name is asked for with packets, in a run of that one question: what is printed is what a flow would get
+ * there. Each record says where the server that knew it had it from, and below stand the questions that it
+ * took, with what became of those that were dropped. */
 #include "topology/cmd.h"
 #include "topology/results.h"
 
@@ -34,7 +34,8 @@ static struct question *question_of(struct watch *w, const char *by, ip4 server)
     return NULL;
 }
 
-static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p, const struct trace *t)
+static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p,
+                      const struct trace *t)
 {
     struct watch *w = ctx;
     struct packet_info info;
@@ -57,7 +58,7 @@ static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_
     }
 }
 
-/* -- in words ------------------------------------------------------------------------------------------------------------ */
+/* -- in words -------------------------------------------------------------------------------------------- */
 
 static const char *status_text(const struct flow_result *f)
 {
@@ -77,12 +78,13 @@ static void print_dig(const struct run *run, const struct watch *w, const char *
 {
     const struct flow_result *f = sim_result(run_sim(run), 1);
     char buf[IP4_STRLEN];
-    printf(";; status: %s\n;; QUESTION SECTION:\n;%s.\t\tIN\tA\n\n;; ANSWER SECTION:\n", status_text(f), name);
+    printf(";; status: %s\n;; QUESTION SECTION:\n;%s.\t\tIN\tA\n\n;; ANSWER SECTION:\n", status_text(f),
+           name);
     for (size_t i = 0; f->dns && i < f->dns->n; i++) {
         const struct dns_answer_rr *rr = &f->dns->rr[i];
         const char *source = run_record_source(run, rr);
-        printf("%s.\t%u\tIN\t%s\t%s%s\t; %s\n", rr->name, rr->ttl, rr->type == DNS_TYPE_A ? "A" : "CNAME", value_of(rr, buf),
-               rr->type == DNS_TYPE_A ? "" : ".", source ? source : "");
+        printf("%s.\t%u\tIN\t%s\t%s%s\t; %s\n", rr->name, rr->ttl, rr->type == DNS_TYPE_A ? "A" : "CNAME",
+               value_of(rr, buf), rr->type == DNS_TYPE_A ? "" : ".", source ? source : "");
     }
     printf("\n;; SERVERS ASKED:\n");
     for (size_t i = 0; i < w->n; i++) {
@@ -91,8 +93,8 @@ static void print_dig(const struct run *run, const struct watch *w, const char *
         if (q->times > 1)
             printf(" %u times", q->times);
         if (q->dropped)
-            printf(", dropped at %s: %s, %s (%s)", q->at, reason_word(q->dropped), reason_sentence(q->dropped),
-                   reason_rules(q->dropped));
+            printf(", dropped at %s: %s, %s (%s)", q->at, reason_word(q->dropped),
+                   reason_sentence(q->dropped), reason_rules(q->dropped));
         putchar('\n');
     }
     if (f->reason == REASON_NO_HOST)
@@ -112,18 +114,22 @@ static void print_json(const struct run *run, const struct watch *w, const char 
     for (size_t i = 0; f->dns && i < f->dns->n; i++) {
         const struct dns_answer_rr *rr = &f->dns->rr[i];
         const char *source = run_record_source(run, rr);
-        json_array_append_new(answers, json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", rr->name, "type",
-                                                 rr->type == DNS_TYPE_A ? "A" : "CNAME", "value", value_of(rr, buf), "ttl",
-                                                 (json_int_t)rr->ttl, "source", source ? source : ""));
+        json_array_append_new(answers,
+                              json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", rr->name, "type",
+                                        rr->type == DNS_TYPE_A ? "A" : "CNAME", "value", value_of(rr, buf),
+                                        "ttl", (json_int_t)rr->ttl, "source", source ? source : ""));
     }
     for (size_t i = 0; i < w->n; i++) {
         const struct question *q = &w->at[i];
-        json_t *o = json_pack("{s:s, s:s, s:I}", "by", q->by, "server", ip4_format(q->server, buf), "times", (json_int_t)q->times);
+        json_t *o = json_pack("{s:s, s:s, s:I}", "by", q->by, "server", ip4_format(q->server, buf), "times",
+                              (json_int_t)q->times);
         if (q->dropped)
-            json_object_update_new(o, json_pack("{s:s, s:s}", "reason", reason_word(q->dropped), "droppedAt", q->at));
+            json_object_update_new(
+                o, json_pack("{s:s, s:s}", "reason", reason_word(q->dropped), "droppedAt", q->at));
         json_array_append_new(asked, o);
     }
-    json_t *o = json_pack("{s:s, s:s, s:o, s:o}", "name", name, "status", status_word(f), "chain", answers, "asked", asked);
+    json_t *o = json_pack("{s:s, s:s, s:o, s:o}", "name", name, "status", status_word(f), "chain", answers,
+                          "asked", asked);
     json_dumpf(o, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(o);
@@ -166,7 +172,8 @@ const struct command cmd_resolve = {
     .name = "resolve",
     .usage = "SCENARIO --from NAME NAME [--at TIME]",
     .summary = "the chain of records that a name gives at a place",
-    .help = "The answer to a question for A records, in the form of dig's answer section; each record says where it comes from, and\n"
+    .help = "The answer to a question for A records, in the form of dig's answer section; each record says "
+            "where it comes from, and\n"
             "below stand the servers that were asked on the way. Nobody has anything in a cache.\n"
             "  --from NAME  who asks: a NIC, a virtual machine, a host\n"
             "  --at TIME    in virtual time, after the timeline entries of that time (default 0s)",

@@ -1,16 +1,17 @@
-/* names_register.c - what zone groups have written into private zones, over the states of a network. Essay: names.c.
+/* names_register.c - what zone groups have written into private zones, over time. Essay: names.c.
  *
- * A zone group writes the addresses of its endpoint when it comes to be, or changes; it does not watch over them (N-09). Of two
- * endpoints of one resource that write into one zone the later write stands (N-10), and when the endpoint that wrote it goes,
- * its record goes with it: the earlier endpoint's does not come back. So what a zone holds cannot be seen from a network alone,
- * it takes the one before. Each model therefore lists the registrations of its endpoints, and which of them still stand:
+ * A zone group writes the addresses of its endpoint when it comes to be, or changes; it does not watch over
+ * them (N-09). Of two endpoints of one resource that write into one zone the later write stands (N-10), and
+ * when the endpoint that wrote it goes, its record goes with it: the earlier endpoint's does not come back.
+ * So what a zone holds cannot be seen from a network alone, it takes the one before. Each model therefore
+ * lists the registrations of its endpoints, and which of them still stand:
  *
  *      as before       same endpoint, zone, name and address: stands if it stood
  *      fresh           was not there, or had another address: stands, and no other of that name in that zone
  *      gone            in no list (N-11)
  *
- * A record set by hand that comes or changes later is the later write, too. In the first state everything is fresh, in file
- * order, and records by hand are older. Costs: a sort of the registrations. */
+ * A record set by hand that comes or changes later is the later write, too. In the first state everything is
+ * fresh, in file order, and records by hand are older. Costs: a sort of the registrations. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,7 +41,8 @@ static void write_zone(struct reg_list *l, struct private_endpoint *e, struct pr
     const char *group = names_endpoint_group(e);
     const size_t n = names_of_service(l->a, e->service, &names);
     for (size_t i = 0; i < n; i++) {
-        const char *record = names[i].privatelink_fqdn ? zone_record(l->a, names[i].privatelink_fqdn, z->zoneName) : NULL;
+        const char *record =
+            names[i].privatelink_fqdn ? zone_record(l->a, names[i].privatelink_fqdn, z->zoneName) : NULL;
         const ip4 ip = member_address(e, names[i].member);
         if (!record || !ip || (*names[i].group && strcasecmp(names[i].group, group) != 0))
             continue;
@@ -56,12 +58,13 @@ static void write_all(struct reg_list *l, struct model *m)
         if (!e->service || e->status == PE_PENDING) /* N-16: nothing while pending */
             continue;
         for (size_t k = 0; k < e->privateDnsZoneGroup.n; k++)
-            if (zone_is_privatelink(e->privateDnsZoneGroup.at[k]->zoneName)) /* the group's names are all below one */
+            if (zone_is_privatelink(
+                    e->privateDnsZoneGroup.at[k]->zoneName)) /* the group's names are all below one */
                 write_zone(l, e, e->privateDnsZoneGroup.at[k]);
     }
 }
 
-/* -- by name: zone, record, endpoint ------------------------------------------------------------------------------------ */
+/* -- by name: zone, record, endpoint --------------------------------------------------------------------- */
 
 static int same_record(const reg *a, const reg *b)
 {
@@ -80,7 +83,8 @@ static int by_file(const void *x, const void *y)
 {
     const reg *a = *(reg *const *)x, *b = *(reg *const *)y;
     const int record = same_record(a, b);
-    return record ? record : (a->endpoint->index > b->endpoint->index) - (a->endpoint->index < b->endpoint->index);
+    return record ? record
+                  : (a->endpoint->index > b->endpoint->index) - (a->endpoint->index < b->endpoint->index);
 }
 
 static reg **sorted(struct arena *a, reg *at, size_t n, int (*order)(const void *, const void *))
@@ -93,7 +97,7 @@ static reg **sorted(struct arena *a, reg *at, size_t n, int (*order)(const void 
     return list;
 }
 
-/* -- what stands ---------------------------------------------------------------------------------------------------------- */
+/* -- what stands ----------------------------------------------------------------------------------------- */
 
 static const struct dns_record_spec *by_hand(const struct private_zone *z, const char *record)
 {
@@ -143,7 +147,8 @@ void names_register(struct model *m, const struct model *before)
     struct arena *a = arena_new("registrations");
     const size_t n_old = before ? before->zoneRegistrations.n : 0;
     write_all(&l, m);
-    reg **old = sorted(a, n_old ? before->zoneRegistrations.at : NULL, n_old, by_name), **now = sorted(a, l.at, l.n, by_file);
+    reg **old = sorted(a, n_old ? before->zoneRegistrations.at : NULL, n_old, by_name),
+        **now = sorted(a, l.at, l.n, by_file);
     for (size_t i = 0, end; i < l.n; i = end) {
         for (end = i + 1; end < l.n && same_record(now[i], now[end]) == 0; end++)
             ;

@@ -1,8 +1,8 @@
 /* resolver.c - who asks whom for names, and what each DNS server answers.
  *
- * Purpose: the data plane carries questions and answers as packets and knows nothing of zones; here is what it is told. The
- * same functions serve a run, `vnetsim resolve` and expectations: whoever wants to know what a name gives somewhere asks by
- * packets from there.
+ * Purpose: the data plane carries questions and answers as packets and knows nothing of zones; here is what
+ * it is told. The same functions serve a run, `vnetsim resolve` and expectations: whoever wants to know what
+ * a name gives somewhere asks by packets from there.
  *
  *      who asks                        whom
  *      NIC                             its network's dnsServers in order, else 168.63.129.16 (N-03)
@@ -10,20 +10,22 @@
  *      Internet host, service          the public resolver
  *
  *      who is asked                    answers
- *      168.63.129.16                   in the view of the network whose machine asks (N-03, N-07), links and all
+ *      168.63.129.16                   in the view of the network whose machine asks (N-03, N-07)
  *      public resolver                 the public view
- *      server in a virtual machine     its own zones; the rest by its forwarder, or where it has none by the public resolver
- *      on-premises resolver            nothing of its own: dnsForwarders by the longest zone (N-08), else the public resolver
+ *      server in a virtual machine     its own zones; its forwarder knows the rest, else the public resolver
+ *      on-premises resolver            nothing of its own: dnsForwarders by the longest zone (N-08), else the
+ *                                      public resolver
  *
- * 168.63.129.16 answers the machine that puts the question to it: with a custom server between, that is the server, and the
- * client's links do not count (N-07). It is no address on the Internet, so a question from on-premises reaches nobody (N-08).
+ * 168.63.129.16 answers the machine that puts the question to it: with a custom server between, that is the
+ * server, and the client's links do not count (N-07). It is no address on the Internet, so a question from
+ * on-premises reaches nobody (N-08).
  *
- * An on-premises host that listens on udp/53 is its network's resolver (the first one is whom the others ask). Where there is
- * none the model puts a machine into the network: at the highest address of its first prefix that no host has and that no
- * virtual network covers.
+ * An on-premises host that listens on udp/53 is its network's resolver (the first one is whom the others
+ * ask). Where there is none the model puts a machine into the network: at the highest address of its first
+ * prefix that no host has and that no virtual network covers.
  *
- * A public address that is named as a DNS server and is nobody's in the model stands for a public resolver; an Internet host
- * there that listens on udp/53 answers like one. */
+ * A public address that is named as a DNS server and is nobody's in the model stands for a public resolver;
+ * an Internet host there that listens on udp/53 answers like one. */
 #include "topology/resolver.h"
 
 #include "topology/names.h"
@@ -51,7 +53,7 @@ const struct vnet *thing_vnet(struct thing t)
     return NULL;
 }
 
-/* -- whom to ask ------------------------------------------------------------------------------------------------------------ */
+/* -- whom to ask ----------------------------------------------------------------------------------------- */
 
 size_t resolver_servers(struct arena *a, const struct model *m, struct thing from, const ip4 **out)
 {
@@ -157,7 +159,7 @@ bool resolver_internet_host(const struct model *m, const struct internet_host *h
     return w.found;
 }
 
-/* -- what servers pass on --------------------------------------------------------------------------------------------------- */
+/* -- what servers pass on -------------------------------------------------------------------------------- */
 
 static const struct dns_server *server_on(const struct model *m, const struct nic *nic)
 {
@@ -167,7 +169,8 @@ static const struct dns_server *server_on(const struct model *m, const struct ni
     return NULL;
 }
 
-size_t resolver_forwards_nic(struct arena *a, const struct model *m, const struct nic *nic, const struct dns_forward **out)
+size_t resolver_forwards_nic(struct arena *a, const struct model *m, const struct nic *nic,
+                             const struct dns_forward **out)
 {
     const struct dns_server *s = server_on(m, nic);
     if (!s)
@@ -183,7 +186,8 @@ size_t resolver_forwards_onprem(struct arena *a, const struct onprem *o, const s
     const size_t n = o->dnsForwarders.n;
     struct dns_forward *at = arena_array(a, n + 1, sizeof *at);
     for (size_t i = 0; i < n; i++)
-        at[i] = (struct dns_forward){names_lower(a, o->dnsForwarders.at[i].zone), o->dnsForwarders.at[i].server};
+        at[i] =
+            (struct dns_forward){names_lower(a, o->dnsForwarders.at[i].zone), o->dnsForwarders.at[i].server};
     at[n] = (struct dns_forward){"", PUBLIC_RESOLVER};
     *out = at;
     return n + 1;
@@ -194,7 +198,7 @@ bool resolver_onprem_host(const struct onprem_host *h)
     return serves_dns(&h->listens);
 }
 
-/* -- what they answer themselves -------------------------------------------------------------------------------------------- */
+/* -- what they answer themselves ------------------------------------------------------------------------- */
 
 static enum record_type record_of(uint16_t qtype)
 {
@@ -235,8 +239,8 @@ static void fill(struct dns_msg *m, const struct dns_result *res)
     }
 }
 
-bool resolver_answer(struct arena *a, const struct compiled *c, uint32_t port, uint32_t client, struct dns_msg *m,
-                     struct dns_result *res)
+bool resolver_answer(struct arena *a, const struct compiled *c, uint32_t port, uint32_t client,
+                     struct dns_msg *m, struct dns_result *res)
 {
     const struct image *img = c->image;
     const struct thing at = port < img->n_ports ? c->thing[port] : (struct thing){0};
