@@ -18,71 +18,25 @@
  * a lookup reads one line, rarely two. Growth doubles: the new array is filled before the old one is given
  * up, so an error leaves the table as it was and no entry is ever lost. The table does not shrink.
  *
- * Batches: bucket addresses are computed and prefetched AHEAD keys before they are searched. */
+ * Batches are in exact_bulk.c. */
 #include "dataplane/exact.h"
 #include "dataplane/exact_int.h"
-#include "dataplane/hash.h"
 #include "dataplane/mem.h"
 
 #include <errno.h>
 
-#define PER_LINE   4 /* entries a bucket that a full table has on average */
-#define AHEAD      16
-#define PASSED_MAX 15u
+#define PER_LINE 4 /* entries a bucket that a full table has on average */
 
-/* Where a key is looked for: home, then every step buckets; and the position of its counts of passers-by. */
-struct probe {
-    uint64_t at, step;
-    unsigned count_at;
-};
-
-static uint64_t key_of(uint32_t realm, uint32_t addr)
+static inline struct exact_probe probe_of(const struct exact *t, uint64_t key)
 {
-    return (uint64_t)realm << 32 | addr;
-}
-
-static inline struct probe probe_of(const struct exact *t, uint64_t key)
-{
-    uint64_t h = hash_u64(key);
-    return (struct probe){h >> t->shift & t->mask, h >> 3 | 1, (unsigned)(h & 7) * 4};
-}
-
-static inline uint64_t probe_next(const struct exact *t, struct probe p)
-{
-    return (p.at + p.step) & t->mask;
-}
-
-static inline uint32_t passers(const struct exact_bucket *b, struct probe p)
-{
-    return b->passed >> p.count_at & PASSED_MAX;
+    return exact_probe_hash(t, hash_u64(key));
 }
 
 /* Count one passer-by more or, with -1, less; a full count can no longer tell. */
-static void pass(struct exact_bucket *b, struct probe p, int by)
+static void pass(struct exact_bucket *b, struct exact_probe p, int by)
 {
-    if (passers(b, p) < PASSED_MAX)
+    if (exact_passers(b, p) < EXACT_PASSED_MAX)
         b->passed += (uint32_t)by << p.count_at;
-}
-
-/* => the value in this bucket, EXACT_MISS where the key is not in it. */
-static inline uint32_t bucket_get(const struct exact_bucket *b, uint64_t key)
-{
-    uint32_t v = EXACT_MISS;
-    for (int i = 0; i < EXACT_SLOTS; i++)
-        v &= b->value[i] | -(uint32_t)(b->key[i] != key);
-    return v;
-}
-
-static inline uint32_t probe_get(const struct exact *t, struct probe p, uint64_t key)
-{
-    for (uint64_t n = 0; n <= t->mask; n++) {
-        const struct exact_bucket *b = &t->buckets[p.at];
-        uint32_t v = bucket_get(b, key);
-        if (v != EXACT_MISS || !passers(b, p))
-            return v;
-        p.at = probe_next(t, p);
-    }
-    return EXACT_MISS;
 }
 
 static size_t room(const struct exact *t)
@@ -99,7 +53,8 @@ static int make_empty(struct exact *t, unsigned bits)
     for (size_t i = 0; i < (size_t)1 << bits; i++)
         for (int s = 0; s < EXACT_SLOTS; s++)
             b[i].value[s] = EXACT_MISS;
-    *t = (struct exact){.buckets = b, .mask = ((uint64_t)1 << bits) - 1, .shift = bits ? 64 - bits : 63};
+    *t = (struct exact){.buckets = b, .mask = ((uint64_t)1 << bits) - 1, .shift = bits ? 64 - bits : 63,
+                        .variant = exact_best()};
     return 0;
 }
 
@@ -122,11 +77,11 @@ static int free_slot(const struct exact_bucket *b)
 /* Add a key that is not in the table, which has room. */
 static void insert(struct exact *t, uint64_t key, uint32_t value)
 {
-    struct probe p = probe_of(t, key);
+    struct exact_probe p = probe_of(t, key);
     int slot;
     while ((slot = free_slot(&t->buckets[p.at])) < 0) {
         pass(&t->buckets[p.at], p, 1);
-        p.at = probe_next(t, p);
+        p.at = exact_probe_next(t, p);
     }
     t->buckets[p.at].key[slot] = key;
     t->buckets[p.at].value[slot] = value;
@@ -162,6 +117,7 @@ int exact_reserve(struct exact *t, size_t entries)
     struct exact bigger;
     if (make_empty(&bigger, bits_for(entries)))
         return -ENOMEM;
+    bigger.variant = t->variant;
     for (uint64_t i = 0; i <= t->mask; i++)
         for (int s = 0; s < EXACT_SLOTS; s++)
             if (t->buckets[i].value[s] != EXACT_MISS)
@@ -174,22 +130,22 @@ int exact_reserve(struct exact *t, size_t entries)
 /* => the bucket that holds key and its slot, or NULL. */
 static struct exact_bucket *find(const struct exact *t, uint64_t key, int *slot)
 {
-    struct probe p = probe_of(t, key);
+    struct exact_probe p = probe_of(t, key);
     for (uint64_t n = 0; n <= t->mask; n++) {
         struct exact_bucket *b = &t->buckets[p.at];
         for (*slot = 0; *slot < EXACT_SLOTS; ++*slot)
             if (b->key[*slot] == key && b->value[*slot] != EXACT_MISS)
                 return b;
-        if (!passers(b, p))
+        if (!exact_passers(b, p))
             return NULL;
-        p.at = probe_next(t, p);
+        p.at = exact_probe_next(t, p);
     }
     return NULL;
 }
 
 int exact_set(struct exact *t, uint32_t realm, uint32_t addr, uint32_t value)
 {
-    uint64_t key = key_of(realm, addr);
+    uint64_t key = exact_key(realm, addr);
     int slot;
     if (value == EXACT_MISS)
         return -ERANGE;
@@ -206,12 +162,12 @@ int exact_set(struct exact *t, uint32_t realm, uint32_t addr, uint32_t value)
 
 int exact_del(struct exact *t, uint32_t realm, uint32_t addr)
 {
-    uint64_t key = key_of(realm, addr);
+    uint64_t key = exact_key(realm, addr);
     int slot;
     struct exact_bucket *b = find(t, key, &slot);
     if (!b)
         return -ENOENT;
-    for (struct probe p = probe_of(t, key); &t->buckets[p.at] != b; p.at = probe_next(t, p))
+    for (struct exact_probe p = probe_of(t, key); &t->buckets[p.at] != b; p.at = exact_probe_next(t, p))
         pass(&t->buckets[p.at], p, -1);
     b->value[slot] = EXACT_MISS;
     t->count--;
@@ -220,30 +176,8 @@ int exact_del(struct exact *t, uint32_t realm, uint32_t addr)
 
 uint32_t exact_get(const struct exact *t, uint32_t realm, uint32_t addr)
 {
-    uint64_t key = key_of(realm, addr);
-    return probe_get(t, probe_of(t, key), key);
-}
-
-static inline struct probe prefetch(const struct exact *t, uint32_t realm, uint32_t addr)
-{
-    struct probe p = probe_of(t, key_of(realm, addr));
-    __builtin_prefetch(&t->buckets[p.at]);
-    return p;
-}
-
-void exact_get_bulk(const struct exact *t, const uint32_t *realm, const uint32_t *addr, uint32_t *value,
-                    size_t n)
-{
-    struct probe ring[AHEAD];
-    size_t i = 0, primed = n < AHEAD ? n : AHEAD;
-    for (; i < primed; i++)
-        ring[i] = prefetch(t, realm[i], addr[i]);
-    for (i = 0; i + AHEAD < n; i++) {
-        value[i] = probe_get(t, ring[i % AHEAD], key_of(realm[i], addr[i]));
-        ring[i % AHEAD] = prefetch(t, realm[i + AHEAD], addr[i + AHEAD]);
-    }
-    for (; i < n; i++)
-        value[i] = probe_get(t, ring[i % AHEAD], key_of(realm[i], addr[i]));
+    uint64_t key = exact_key(realm, addr);
+    return exact_probe_get(t, probe_of(t, key), key);
 }
 
 size_t exact_count(const struct exact *t)

@@ -88,14 +88,19 @@ static void assert_same(struct ref *refs)
             realm[n] = (uint32_t)(key[n] >> 32);
             addr[n] = (uint32_t)key[n];
         }
-    value[n] = 4711;
-    exact_get_bulk(t, realm, addr, value, n);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t want = ref_get(refs, key[i]);
-        cr_assert_eq(exact_get(t, realm[i], addr[i]), want, "key %" PRIx64, key[i]);
-        cr_assert_eq(value[i], want, "batch, key %" PRIx64, key[i]);
+    for (enum exact_variant v = EXACT_PORTABLE; v < EXACT_VARIANTS; v++) {
+        if (!exact_use(t, v))
+            continue;
+        value[n] = 4711;
+        exact_get_bulk(t, realm, addr, value, n);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t want = ref_get(refs, key[i]);
+            cr_assert_eq(exact_get(t, realm[i], addr[i]), want, "key %" PRIx64, key[i]);
+            cr_assert_eq(value[i], want, "batch by %s, key %" PRIx64, exact_how(t), key[i]);
+        }
+        cr_assert_eq(value[n], 4711);
     }
-    cr_assert_eq(value[n], 4711);
+    exact_use(t, exact_best());
     cr_assert_eq(exact_count(t), HASH_COUNT(refs));
     free(realm);
     free(addr);
@@ -206,12 +211,56 @@ Test(exact, batches_of_every_small_size)
         if (i % 3)
             cr_assert_eq(exact_set(t, realm[i], addr[i], i), 0);
     }
-    for (size_t n = 0; n <= 70; n++) {
-        for (size_t i = 0; i < 70; i++)
-            value[i] = 4711;
-        exact_get_bulk(t, realm, addr, value, n);
-        for (size_t i = 0; i < 70; i++)
-            cr_assert_eq(value[i], i >= n ? 4711 : i % 3 ? i : EXACT_MISS);
+    for (enum exact_variant v = EXACT_PORTABLE; v < EXACT_VARIANTS; v++)
+        for (size_t n = 0; n <= 70 && exact_use(t, v); n++) {
+            for (size_t i = 0; i < 70; i++)
+                value[i] = 4711;
+            exact_get_bulk(t, realm, addr, value, n);
+            for (size_t i = 0; i < 70; i++)
+                cr_assert_eq(value[i], i >= n ? 4711 : i % 3 ? i : EXACT_MISS, "%s", exact_how(t));
+        }
+}
+
+/* A free slot keeps its old key: it must not hide the same key further on in the bucket, in no variant. */
+Test(exact, stale_keys_do_not_hide)
+{
+    uint32_t realm[32], addr[32], value[32];
+    for (uint32_t i = 0; i < 32; i++) {
+        realm[i] = 0;
+        addr[i] = i / 2;
+    }
+    for (uint32_t i = 0; i < 4; i++)
+        cr_assert_eq(exact_set(t, 0, i, i), 0);
+    cr_assert_eq(t->mask, 0);
+    cr_assert_eq(exact_del(t, 0, 0), 0);
+    t->buckets[0].key[0] = 3; /* stale */
+    cr_assert_eq(t->buckets[0].key[3], 3);
+    for (enum exact_variant v = EXACT_PORTABLE; v < EXACT_VARIANTS; v++) {
+        if (!exact_use(t, v))
+            continue;
+        exact_get_bulk(t, realm, addr, value, 32);
+        for (uint32_t i = 0; i < 32; i++)
+            cr_assert_eq(value[i], i / 2 >= 1 && i / 2 <= 3 ? i / 2 : EXACT_MISS, "%s", exact_how(t));
+    }
+}
+
+/* Long chains of passed buckets, in whole blocks. */
+Test(exact, batches_of_crowded_buckets)
+{
+    enum { N = 4096 };
+    static uint32_t realm[N], addr[N], value[N];
+    cr_assert_eq(exact_reserve(t, N / 2), 0);
+    for (uint32_t i = 0; i < N; i++) {
+        addr[i] = i * 7;
+        if (i % 2 == 0)
+            cr_assert_eq(exact_set(t, 0, i * 7, i), 0);
+    }
+    for (enum exact_variant v = EXACT_PORTABLE; v < EXACT_VARIANTS; v++) {
+        if (!exact_use(t, v))
+            continue;
+        exact_get_bulk(t, realm, addr, value, N);
+        for (uint32_t i = 0; i < N; i++)
+            cr_assert_eq(value[i], i % 2 ? EXACT_MISS : i, "%s", exact_how(t));
     }
 }
 
