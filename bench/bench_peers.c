@@ -219,7 +219,7 @@ static struct bench_row keys_row(struct keys_bench *b, const char *table, enum k
                             .work = b->lookups, .entries = b->n, .want = b->want};
     struct bench_run ours = {.ctx = b, .at = at, .bytes = bytes, .width = flow ? 8 : 4};
     ours.name = w == CHURN ? "ours" : "ours batch";
-    ours.how = flow ? NULL : exact_how(b->exact);
+    ours.how = flow ? flowtab_how(b->flows) : exact_how(b->exact);
     ours.fn = w == CHURN ? flow_churn : flow ? flow_batch : exact_batch;
     row.run[row.n_runs++] = ours;
     ours.name = "ours single";

@@ -143,14 +143,19 @@ static void assert_same(struct ref *refs)
     for (struct ref *r = refs; r; r = r->hh.next)
         for (int bit = 0; bit <= 128; bit++)
             keys[n++] = bit < 128 ? flip(r->key, bit) : r->key;
-    values[n] = 4711;
-    flowtab_get_bulk(t, keys, values, n);
-    for (size_t i = 0; i < n; i++) {
-        uint64_t want = ref_get(refs, keys[i]);
-        cr_assert_eq(flowtab_get(t, keys[i]), want);
-        cr_assert_eq(values[i], want);
+    for (enum flowtab_variant v = FLOWTAB_PORTABLE; v < FLOWTAB_VARIANTS; v++) {
+        if (!flowtab_use(t, v))
+            continue;
+        values[n] = 4711;
+        flowtab_get_bulk(t, keys, values, n);
+        for (size_t i = 0; i < n; i++) {
+            uint64_t want = ref_get(refs, keys[i]);
+            cr_assert_eq(flowtab_get(t, keys[i]), want);
+            cr_assert_eq(values[i], want, "%s", flowtab_how(t));
+        }
+        cr_assert_eq(values[n], 4711);
     }
-    cr_assert_eq(values[n], 4711);
+    flowtab_use(t, flowtab_best());
     free(keys);
     free(values);
 }
@@ -333,12 +338,60 @@ Test(flowtab, batches_of_every_small_size)
         if (i % 3)
             cr_assert_eq(flowtab_set(t, keys[i], i), 0);
     }
-    for (size_t n = 0; n <= 70; n++) {
-        for (size_t i = 0; i < 70; i++)
-            values[i] = 4711;
-        flowtab_get_bulk(t, keys, values, n);
-        for (size_t i = 0; i < 70; i++)
-            cr_assert_eq(values[i], i >= n ? 4711 : i % 3 ? i : FLOW_MISS);
+    for (enum flowtab_variant v = FLOWTAB_PORTABLE; v < FLOWTAB_VARIANTS; v++)
+        for (size_t n = 0; n <= 70 && flowtab_use(t, v); n++) {
+            for (size_t i = 0; i < 70; i++)
+                values[i] = 4711;
+            flowtab_get_bulk(t, keys, values, n);
+            for (size_t i = 0; i < 70; i++)
+                cr_assert_eq(values[i], i >= n ? 4711 : i % 3 ? i : FLOW_MISS, "%s", flowtab_how(t));
+        }
+}
+
+/* Equal hashes, equal tags and long chains in whole blocks; then all removed: free slots keep their old keys
+ * and values, which must not be found. */
+Test(flowtab, batches_of_colliding_and_removed_flows)
+{
+    enum { N = 640 };
+    static struct flow_key keys[N];
+    static uint64_t values[N];
+    for (uint32_t i = 0; i < N; i++)
+        keys[i] = i % 4 ? nth(i) : colliding(i);
+    for (int kept = 2; kept >= 0; kept--) {
+        for (uint32_t i = 0; i < N; i++)
+            if (kept == 2)
+                cr_assert_eq(flowtab_set(t, keys[i], i), 0);
+            else if (i % 2 == (unsigned)kept)
+                cr_assert_eq(flowtab_del(t, keys[i]), 0);
+        for (enum flowtab_variant v = FLOWTAB_PORTABLE; v < FLOWTAB_VARIANTS; v++) {
+            if (!flowtab_use(t, v))
+                continue;
+            flowtab_get_bulk(t, keys, values, N);
+            for (uint32_t i = 0; i < N; i++)
+                cr_assert_eq(values[i], kept == 2 || (kept == 1 && i % 2 == 0) ? i : FLOW_MISS, "%s",
+                             flowtab_how(t));
+        }
+    }
+}
+
+/* The hash of every variant is the same: a full table, looked up in whole blocks, hits and misses in turn. */
+Test(flowtab, batches_of_a_full_table)
+{
+    enum { N = 8192 };
+    static struct flow_key keys[N];
+    static uint64_t values[N];
+    cr_assert_eq(flowtab_reserve(t, N / 2), 0);
+    for (uint32_t i = 0; i < N; i++) {
+        keys[i] = nth(i);
+        if (i % 2)
+            cr_assert_eq(flowtab_set(t, keys[i], i), 0);
+    }
+    for (enum flowtab_variant v = FLOWTAB_PORTABLE; v < FLOWTAB_VARIANTS; v++) {
+        if (!flowtab_use(t, v))
+            continue;
+        flowtab_get_bulk(t, keys, values, N);
+        for (uint32_t i = 0; i < N; i++)
+            cr_assert_eq(values[i], i % 2 ? i : FLOW_MISS, "%s", flowtab_how(t));
     }
 }
 
