@@ -7,14 +7,15 @@
  * the word, so a miss reads one line and a hit mostly compares one key. Slots fill from the first, which
  * shares the line of the head.
  *
- * A key belongs to its home bucket, from the high bits of its hash; when that is full it goes on in odd steps
- * taken from other bits. Every full bucket it went past counts it in `passed`, in one of six counts chosen by
+ * A key belongs to its home bucket, from the high half of its hash; when that is full it goes on in steps taken
+ * from the low half, which share no factor with the number of buckets. Every full bucket it went past counts it in `passed`, in one of six counts chosen by
  * its hash, and a search ends at a bucket that nobody of its sixth went past. Removal undoes the counts: no
  * tombstones, entries never move, and an emptied table searches like a new one. A count that reached 15 stays
  * there, which costs searches and never an answer.
  *
- * Costs: at most 4 flows a bucket on average (4/5 full), 32 to 64 bytes a flow beyond the smallest table.
- * Growth doubles: the new array is filled before the old one is given up. The table does not shrink.
+ * Costs: at most 3.2 flows a bucket on average, because one flow in twenty then lies beyond its home, and with 4
+ * one in ten. 40 to 50 bytes a flow in tables of more than 3 k flows, which grow by a quarter to a third; smaller
+ * ones double. The new array is filled before the old one is given up. The table does not shrink.
  *
  * Batches are in flowtab_bulk.c. Single lookups too decide without a branch whether the common search (one
  * tag fits, nobody passed by) hits or misses: half of the packets of a scan miss. */
@@ -24,8 +25,10 @@
 #include <errno.h>
 #include <stdbool.h>
 
-#define SLOTS      FLOWTAB_SLOTS
-#define PER_BUCKET 4 /* flows a bucket that a full table has on average */
+#define SLOTS         FLOWTAB_SLOTS
+#define PER_5_BUCKETS 16                /* flows that a full table has on average */
+#define SIZE_END      ((uint64_t)1 << 32)
+#define LARGE         (1u << 10) /* buckets from which a table grows by the smallest step */
 
 static inline struct flowtab_probe probe_of(const struct flowtab *t, struct flow_key key)
 {
@@ -51,27 +54,29 @@ static inline uint64_t probe_get(const struct flowtab *t, struct flowtab_probe p
     return s->value | -other;
 }
 
-static size_t room(const struct flowtab *t)
+/* => flows that this many buckets hold: 64 of 100 slots. */
+static size_t room(uint64_t size)
 {
-    return (t->mask + 1) * PER_BUCKET;
+    return size * PER_5_BUCKETS / 5;
 }
 
-static unsigned bits_for(size_t flows)
+/* => the smallest size that holds that many, 0: there is none. */
+static uint64_t size_for(size_t flows)
 {
-    unsigned bits = 0;
-    while (bits < 60 && ((size_t)PER_BUCKET << bits) < flows)
-        bits++;
-    return bits;
+    uint64_t size = 1, unit = 1;
+    for (; room(size) < flows && size < SIZE_END; size += unit)
+        unit = size == 8 * unit ? 2 * unit : unit;
+    return size < SIZE_END ? size : 0;
 }
 
-/* Give t a new empty array of 2^bits buckets. => 0, or -ENOMEM (t untouched). */
-static int make_empty(struct flowtab *t, unsigned bits)
+/* Give t a new empty array of that many buckets. => 0, or -ENOMEM (t untouched). */
+static int make_empty(struct flowtab *t, uint64_t size)
 {
-    struct flowtab_bucket *b = bits > 48 ? NULL : mem_array((size_t)1 << bits, sizeof *b);
+    struct flowtab_bucket *b = size ? mem_array(size, sizeof *b) : NULL;
     if (!b)
         return -ENOMEM;
-    *t = (struct flowtab){.buckets = b, .mask = ((uint64_t)1 << bits) - 1, .shift = bits ? 64 - bits : 63,
-                          .variant = flowtab_best()};
+    *t = (struct flowtab){
+        .buckets = b, .size = size, .strides = size / FLOWTAB_STRIDE, .variant = flowtab_best()};
     return 0;
 }
 
@@ -106,7 +111,7 @@ static inline void insert(struct flowtab *t, struct flowtab_probe p, struct flow
 struct flowtab *flowtab_new(size_t hint)
 {
     struct flowtab *t = mem_alloc(sizeof *t);
-    if (!t || !make_empty(t, bits_for(hint)))
+    if (!t || !make_empty(t, size_for(hint)))
         return t;
     mem_free(t, sizeof *t);
     return NULL;
@@ -114,7 +119,7 @@ struct flowtab *flowtab_new(size_t hint)
 
 static void free_buckets(struct flowtab *t)
 {
-    mem_free(t->buckets, (t->mask + 1) * sizeof *t->buckets);
+    mem_free(t->buckets, t->size * sizeof *t->buckets);
 }
 
 void flowtab_free(struct flowtab *t)
@@ -127,12 +132,12 @@ void flowtab_free(struct flowtab *t)
 
 int flowtab_reserve(struct flowtab *t, size_t flows)
 {
-    if (flows <= room(t))
+    if (flows <= room(t->size))
         return 0;
     struct flowtab bigger;
     struct flow_key key;
     uint64_t value;
-    if (make_empty(&bigger, bits_for(flows)))
+    if (make_empty(&bigger, size_for(flows)))
         return -ENOMEM;
     bigger.variant = t->variant;
     for (size_t c = 0; (c = flowtab_next(t, c, &key, &value));)
@@ -153,7 +158,7 @@ int flowtab_set(struct flowtab *t, struct flow_key key, uint64_t value)
         b->slot[slot].value = value;
         return 0;
     }
-    if (flowtab_reserve(t, t->count + 1))
+    if (t->count == room(t->size) && flowtab_reserve(t, t->size < LARGE ? 2 * t->count + 1 : t->count + 1))
         return -ENOMEM;
     insert(t, flowtab_probe_hash(t, h), key, value);
     return 0;
@@ -180,7 +185,7 @@ uint64_t flowtab_get(const struct flowtab *t, struct flow_key key)
 
 size_t flowtab_next(const struct flowtab *t, size_t cursor, struct flow_key *key, uint64_t *value)
 {
-    for (; cursor < (t->mask + 1) * SLOTS; cursor++) {
+    for (; cursor < t->size * SLOTS; cursor++) {
         const struct flowtab_bucket *b = &t->buckets[cursor / SLOTS];
         size_t slot = cursor % SLOTS;
         if (!(b->head >> (8 * slot) & 0xff))
@@ -199,5 +204,5 @@ size_t flowtab_count(const struct flowtab *t)
 
 size_t flowtab_bytes(const struct flowtab *t)
 {
-    return sizeof *t + (t->mask + 1) * sizeof *t->buckets;
+    return sizeof *t + t->size * sizeof *t->buckets;
 }

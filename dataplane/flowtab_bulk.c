@@ -7,7 +7,7 @@
  *             must be done if that slot is not the key's is noted
  *   keys      that slot's key is compared and the answer written; keys whose search must go on, past a full
  *             bucket or to a second fitting tag, are listed, without a branch
- *   far       the listed ones (one in ten of a full table), their next buckets prefetched first
+ *   far       the listed ones (one in twenty of a full table), their next buckets prefetched first
  *
  * Four blocks are under way at a time, each at another step. No step branches on whether a flow is there, nor
  * on where. So a miss reads one line, a hit one or two, and none of them waits for another lookup's.
@@ -63,7 +63,7 @@ ALWAYS void hash_portable(const struct flowtab *t, struct block *x, const struct
 {
     for (unsigned i = 0; i < n; i++) {
         x->hash[i] = flowtab_hash(keys[i]);
-        x->home[i] = (uintptr_t)&t->buckets[x->hash[i] >> t->shift & t->mask];
+        x->home[i] = (uintptr_t)&t->buckets[flowtab_home(t, x->hash[i])];
         __builtin_prefetch(home(x, i));
     }
 }
@@ -192,7 +192,7 @@ WITH_AVX512 ALWAYS void load_keys(const struct flow_key *keys, __m512i *first, _
 /* hash_u128, eight at a time. */
 WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab *t, struct block *x, const struct flow_key *keys, unsigned n)
 {
-    const __m128i shift = _mm_cvtsi32_si128((int)t->shift);
+    const __m512i size = _mm512_set1_epi64((long long)t->size);
     const __m512i base = _mm512_set1_epi64((long long)(uintptr_t)t->buckets);
     for (unsigned i = 0; i < n; i += 8) {
         __m512i hi, lo, h;
@@ -202,7 +202,7 @@ WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab *t, struct block *x, co
         h = times(mix(h, 32), 0x9e3779b97f4a7c15u);
         h = mix(times(mix(h, 29), 0xbf58476d1ce4e5b9u), 32);
         _mm512_storeu_si512(x->hash + i, h);
-        h = _mm512_and_si512(_mm512_srl_epi64(h, shift), _mm512_set1_epi64((long long)t->mask));
+        h = _mm512_srli_epi64(_mm512_mul_epu32(_mm512_srli_epi64(h, 32), size), 32);
         _mm512_storeu_si512(x->home + i, _mm512_add_epi64(_mm512_slli_epi64(h, 7), base));
         for (unsigned k = i; k < i + 8; k++)
             __builtin_prefetch(home(x, k));

@@ -33,8 +33,8 @@ enum flowtab_variant { FLOWTAB_PORTABLE, FLOWTAB_SSE2, FLOWTAB_AVX2, FLOWTAB_AVX
 
 struct flowtab {
     struct flowtab_bucket *buckets;
-    uint64_t mask; /* buckets - 1 */
-    unsigned shift;
+    uint64_t size;    /* buckets: 4, 5, 6 or 7 times a power of two, or fewer than 4; below 2^32 */
+    uint64_t strides; /* size / FLOWTAB_STRIDE */
     enum flowtab_variant variant;
     size_t count;
 };
@@ -58,6 +58,9 @@ static inline uint64_t flowtab_hash(struct flow_key key)
 #define FLOWTAB_ONES  0x0101010101u
 #define FLOWTAB_HIGHS 0x8080808080u
 
+/* A step is one more than a multiple of 2 * 3 * 5 * 7, hence shares no factor with any size: it visits all. */
+#define FLOWTAB_STRIDE 210u
+
 /* Where a key is looked for: home, then every step buckets; its tag in all five bytes; where its counts
  * are. */
 struct flowtab_probe {
@@ -65,16 +68,22 @@ struct flowtab_probe {
     unsigned count_at;
 };
 
+static inline uint64_t flowtab_home(const struct flowtab *t, uint64_t h)
+{
+    return (h >> 32) * t->size >> 32;
+}
+
 static inline struct flowtab_probe flowtab_probe_hash(const struct flowtab *t, uint64_t h)
 {
     unsigned sixth = (unsigned)((h >> 7 & 0xff) * FLOWTAB_COUNTS >> 8);
-    return (struct flowtab_probe){h >> t->shift & t->mask, h >> 7 | 1, ((h & 0x7f) | 0x80) * FLOWTAB_ONES,
-                                  FLOWTAB_COUNTS_AT + 4 * sixth};
+    return (struct flowtab_probe){flowtab_home(t, h), ((uint32_t)h * t->strides >> 32) * FLOWTAB_STRIDE + 1,
+                                  ((h & 0x7f) | 0x80) * FLOWTAB_ONES, FLOWTAB_COUNTS_AT + 4 * sixth};
 }
 
 static inline uint64_t flowtab_probe_next(const struct flowtab *t, struct flowtab_probe p)
 {
-    return (p.at + p.step) & t->mask;
+    uint64_t next = p.at + p.step;
+    return next < t->size ? next : next - t->size;
 }
 
 static inline uint64_t flowtab_passers(const struct flowtab_bucket *b, struct flowtab_probe p)
@@ -117,7 +126,7 @@ static inline unsigned flowtab_bucket_find(const struct flowtab_bucket *b, uint6
 static inline struct flowtab_bucket *flowtab_find(const struct flowtab *t, struct flowtab_probe p,
                                                   const struct flow_key *key, unsigned *slot)
 {
-    for (uint64_t n = 0; n <= t->mask; n++) {
+    for (uint64_t n = 0; n < t->size; n++) {
         struct flowtab_bucket *b = &t->buckets[p.at];
         *slot = flowtab_bucket_find(b, p.tags, key);
         if (*slot < FLOWTAB_SLOTS)

@@ -298,9 +298,42 @@ Test(flowtab, equal_hashes)
     cr_assert_eq(flowtab_count(t), 0);
 }
 
+/* From every home the steps of every hash visit every bucket, whatever the size. */
+Test(flowtab, steps_visit_all_buckets)
+{
+    struct rng r;
+    prop_seed(&r, "flowtab steps");
+    for (size_t flows = 1; flows < 40000; flows = flows * 9 / 8 + 1) {
+        struct flowtab *x = flowtab_new(flows);
+        struct flowtab_probe p = flowtab_probe_hash(x, rng_u64(&r));
+        uint8_t *seen = calloc(x->size, 1);
+        for (uint64_t n = 0; n < x->size; n++) {
+            cr_assert_lt(p.at, x->size);
+            cr_assert(!seen[p.at], "size %zu, step %zu", (size_t)x->size, (size_t)p.step);
+            seen[p.at] = 1;
+            p.at = flowtab_probe_next(x, p);
+        }
+        free(seen);
+        flowtab_free(x);
+    }
+}
+
+/* Sizes: never less than asked for, and in tables of some size never more than a third above. */
+Test(flowtab, memory_of_a_flow)
+{
+    for (size_t flows = 1 << 10; flows < 1 << 20; flows = flows * 17 / 16) {
+        struct flowtab *x = flowtab_new(flows);
+        cr_assert_leq(flows * 5, x->size * 16);
+        cr_assert_leq(x->size * 16 * 3, flows * 5 * 4 + 1000, "%zu flows", flows);
+        flowtab_free(x);
+    }
+    cr_assert_eq(flowtab_reserve(t, 1 << 16), 0);
+    cr_assert_eq(t->size, 5 << 12);
+}
+
 static struct flowtab_bucket *home_of(struct flow_key k)
 {
-    return &t->buckets[flowtab_hash(k) >> t->shift & t->mask];
+    return &t->buckets[flowtab_home(t, flowtab_hash(k))];
 }
 
 /* Up to 14 passers-by are counted and forgotten; from 15 on the count stays, or flows beyond the bucket
@@ -459,6 +492,6 @@ Test(flowtab, churn_keeps_memory_and_searches_flat)
         cr_assert_eq(flowtab_get(t, nth(i)), i >= n - live ? i : FLOW_MISS);
     for (uint32_t i = n - live; i < n; i++)
         cr_assert_eq(flowtab_del(t, nth(i)), 0);
-    for (size_t b = 0; b <= t->mask; b++)
+    for (size_t b = 0; b < t->size; b++)
         cr_assert_eq(t->buckets[b].head, 0, "an empty table must search like a new one");
 }
