@@ -95,14 +95,14 @@ Test(cover_limits, L05_application_security_groups)
           "  - {name: p#, subnet: v/s, service: x, groupIds: [g], applicationSecurityGroups: [a]}\n", "");
 }
 
-Test(cover_limits, L06_networks, .timeout = 60)
+Test(cover_limits, L06_networks)
 {
     LIMIT("L-06", "subscription: sub-a\nvirtualNetworks:\n", 1000, "  - {name: v#, addressPrefixes: [10.0.0.0/16], subnets: []}\n", "");
     LIMIT("L-06", "virtualNetworks:\n  - name: v\n    addressPrefixes: [10.0.0.0/8]\n    dnsServers: [", 20, "%, ", "]\n    subnets: []\n");
     LIMIT("L-06", NET "networkInterfaces:\n", 65536, "  - {name: n#, subnet: v/s}\n", "");
 }
 
-Test(cover_limits, L06_subnets, .timeout = 60)
+Test(cover_limits, L06_subnets)
 {
     LIMIT("L-06", "virtualNetworks:\n  - name: v\n    addressPrefixes: [10.0.0.0/8]\n    subnets:\n", 3000,
           "      - {name: s#, addressPrefix: ^}\n", "");
@@ -129,14 +129,14 @@ Test(cover_limits, L06_peerings)
 #define THING "services: [{name: x, type: Contoso.Things/things}]\nprivateEndpoints:\n"
 #define PE    "  - {name: p#, subnet: v/s, service: x, groupIds: [g]}\n"
 
-Test(cover_limits, L07_private_endpoints, .timeout = 60)
+Test(cover_limits, L07_private_endpoints)
 {
     LIMIT("L-07", NET THING, 1000, PE, "");
     LIMIT("L-07", HIGH THING, 5000, PE, "");
 }
 
 /* 4,000 in a network of peers none of which is full. */
-Test(cover_limits, L07_private_endpoints_of_peers, .timeout = 60)
+Test(cover_limits, L07_private_endpoints_of_peers)
 {
     static const char head[] =
         "virtualNetworks:\n"
@@ -242,7 +242,7 @@ Test(cover_limits, L12_service_endpoint_policies)
     free(head);
 }
 
-Test(cover_limits, L14_zones, .timeout = 60)
+Test(cover_limits, L14_zones)
 {
     LIMIT("L-14", "privateDnsZones:\n  - name: z.example\n    records:\n", 25000, "      - {name: r#, type: A, values: [10.0.0.4]}\n", "");
     char *nets = many("virtualNetworks:\n", 1001, "  - {name: v#, addressPrefixes: [10.0.0.0/16], subnets: [], subscription: s#}\n", "");

@@ -416,7 +416,7 @@ static size_t load_text(const struct text *t)
 }
 
 /* Valid files, damaged a little or a lot, never crash the loader. */
-Test(loader, damaged_files, .timeout = 60)
+Test(loader, damaged_files)
 {
     struct rng r;
     glob_t g;

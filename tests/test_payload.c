@@ -219,7 +219,7 @@ static void assert_clean(uint8_t proto, const uint16_t *port, size_t n_ports, co
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-Test(payload, tshark_on_tcp_ports, .timeout = 120)
+Test(payload, tshark_on_tcp_ports)
 {
     static const struct shape shapes[] = {{100, 1024, 0, REASON_NONE},
                                           {2048, 40000, 0, REASON_NONE},
@@ -229,7 +229,7 @@ Test(payload, tshark_on_tcp_ports, .timeout = 120)
         assert_clean(IPPROTO_NR_TCP, tcp_ports, COUNT(tcp_ports), &shapes[i]);
 }
 
-Test(payload, tshark_on_udp_ports, .timeout = 120)
+Test(payload, tshark_on_udp_ports)
 {
     static const struct shape shapes[] = {{100, 1024, 0, REASON_NONE},
                                           {40, 200, 2500 * LAN_MS, REASON_NONE},
@@ -240,13 +240,13 @@ Test(payload, tshark_on_udp_ports, .timeout = 120)
 }
 
 /* The window must never look full, however much is under way. */
-Test(payload, tshark_on_a_large_transfer, .timeout = 60)
+Test(payload, tshark_on_a_large_transfer)
 {
     static const uint16_t port[] = {8443};
     assert_clean(IPPROTO_NR_TCP, port, 1, &(const struct shape){5000000, 25000000, 0, REASON_NONE});
 }
 
-Test(payload, tshark_reads_http_and_tls, .timeout = 60)
+Test(payload, tshark_reads_http_and_tls)
 {
     struct tmp dir;
     static const uint16_t ports[] = {80, 443};
