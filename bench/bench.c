@@ -51,7 +51,8 @@ static void gather(const void *p)
         madvise((void *)((uintptr_t)p & ~(span - 1)), span, MADV_COLLAPSE);
 }
 
-/* The kernel reports by mapping; one advice that only the 2 MiB around p get makes them a mapping of their own. */
+/* The kernel reports by mapping; one advice that only the 2 MiB around p get makes them a mapping of their
+ * own. */
 void bench_pages(const void *p, char *out, size_t size)
 {
     const size_t span = (size_t)2 << 20;
@@ -107,8 +108,8 @@ static void verify(const struct bench_row *row, const struct bench_run *run, con
     const uint64_t *want = run->want ? run->want : row->want, *wide = out;
     const uint32_t *narrow = out;
     for (size_t i = 0; i < row->work; i++) {
-        uint64_t got = run->decode       ? run->decode(out, i)
-                       : run->width == 8 ? wide[i]
+        uint64_t got = run->decode               ? run->decode(out, i)
+                       : run->width == 8         ? wide[i]
                        : narrow[i] == UINT32_MAX ? BENCH_MISS
                                                  : narrow[i];
         if (got == want[i])
@@ -210,8 +211,8 @@ static struct bench_goal *new_goal(struct bench *b)
 
 static void print_goal(const struct bench_goal *g)
 {
-    printf("  goal %s: %s, got %.3g%s%s%s\n", g->met ? "met" : "NOT MET", g->want, g->got, *g->note ? " (" : "",
-           g->note, *g->note ? ")" : "");
+    printf("  goal %s: %s, got %.3g%s%s%s\n", g->met ? "met" : "NOT MET", g->want, g->got,
+           *g->note ? " (" : "", g->note, *g->note ? ")" : "");
 }
 
 /* => whether this result of the last row is a peer that the goal is about. */
@@ -235,7 +236,8 @@ void bench_want(struct bench *b, const char *ours, const char *peer, double want
     if (!us || !best)
         return;
     struct bench_goal *g = new_goal(b);
-    snprintf(g->goal, sizeof g->goal, "%s, %s, %s: %s / %s", us->what, us->table, us->stream, ours, best->impl);
+    snprintf(g->goal, sizeof g->goal, "%s, %s, %s: %s / %s", us->what, us->table, us->stream, ours,
+             best->impl);
     snprintf(g->want, sizeof g->want, ">= %.1f", want);
     g->got = best->ratio / us->ratio;
     g->met = g->got >= want && !pages_differ(us, best);
@@ -270,12 +272,13 @@ static int write_results(const struct bench *b, const char *path)
         return -errno;
     for (size_t i = 0; i < b->n_results; i++) {
         const struct bench_result *r = &b->result[i];
-        fprintf(f,
-                "{\"what\": \"%s\", \"table\": \"%s\", \"stream\": \"%s\", \"impl\": \"%s\", \"median_mops\": "
-                "%.3f, \"q1\": %.3f, \"q3\": %.3f, \"bytes\": %zu, \"entries\": %zu, \"first_to_this\": %.3f, "
-                "\"pages\": \"%s\", \"how\": \"%s\"}\n",
-                r->what, r->table, r->stream, r->impl, r->median, r->q1, r->q3, r->bytes, r->entries, r->ratio,
-                r->pages, r->how);
+        fprintf(
+            f,
+            "{\"what\": \"%s\", \"table\": \"%s\", \"stream\": \"%s\", \"impl\": \"%s\", \"median_mops\": "
+            "%.3f, \"q1\": %.3f, \"q3\": %.3f, \"bytes\": %zu, \"entries\": %zu, \"first_to_this\": %.3f, "
+            "\"pages\": \"%s\", \"how\": \"%s\"}\n",
+            r->what, r->table, r->stream, r->impl, r->median, r->q1, r->q3, r->bytes, r->entries, r->ratio,
+            r->pages, r->how);
     }
     return close_checked(f);
 }

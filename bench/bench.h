@@ -24,9 +24,10 @@ struct bench_run {
     void (*fn)(void *ctx, void *out);
     void *ctx;
     const uint64_t *want; /* NULL: the row's */
-    uint64_t (*decode)(const void *out, size_t i); /* an answer not written like that => such a one; or NULL */
-    const void *at;       /* an address inside its table, to find out its pages; NULL: not known */
-    size_t bytes, width;  /* memory of its table (0: not known); bytes of an answer */
+    uint64_t (*decode)(const void *out,
+                       size_t i); /* an answer not written like that => such a one; or NULL */
+    const void *at;               /* an address inside its table, to find out its pages; NULL: not known */
+    size_t bytes, width;          /* memory of its table (0: not known); bytes of an answer */
 };
 
 struct bench_row {
@@ -68,9 +69,9 @@ void bench_check(int err, const char *what);
 /* Time a row, print it and keep it. A wrong answer ends the program. */
 void bench_row(struct bench *b, const struct bench_row *row);
 
-/* The last row's goal: its contender `ours` at least `want` times as fast as each of the contenders whose name
- * begins with `peer` (NULL: any but ours and the ceiling). Not met where their pages differ; nothing is noted
- * where no such peer took part. */
+/* The last row's goal: its contender `ours` at least `want` times as fast as each of the contenders whose
+ * name begins with `peer` (NULL: any but ours and the ceiling). Not met where their pages differ; nothing is
+ * noted where no such peer took part. */
 void bench_want(struct bench *b, const char *ours, const char *peer, double want);
 /* A goal about some other figure: at most `want` of `unit`. */
 void bench_want_at_most(struct bench *b, const char *goal, double got, double want, const char *unit);

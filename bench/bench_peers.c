@@ -64,8 +64,13 @@ static void ceiling_free(struct ceiling *c)
 
 static void add_ceiling(struct bench_row *row, struct ceiling *c, size_t bytes)
 {
-    row->run[row->n_runs++] = (struct bench_run){.name = "ceiling: random lines", .fn = ceiling_run, .ctx = c,
-                                                 .want = c->want, .at = c->line, .bytes = bytes, .width = 8};
+    row->run[row->n_runs++] = (struct bench_run){.name = "ceiling: random lines",
+                                                 .fn = ceiling_run,
+                                                 .ctx = c,
+                                                 .want = c->want,
+                                                 .at = c->line,
+                                                 .bytes = bytes,
+                                                 .width = 8};
 }
 
 /* -- keys: what flows and single addresses have in common ------------------------------------------------ */
@@ -215,8 +220,12 @@ static struct bench_row keys_row(struct keys_bench *b, const char *table, enum k
     bool flow = b->key_size == 16;
     size_t bytes = flow ? flowtab_bytes(b->flows) : exact_bytes(b->exact);
     const void *at = flow ? (const void *)b->flows->buckets : b->exact->buckets;
-    struct bench_row row = {.what = flow ? "flow table" : "exact match", .table = table, .stream = streams[w],
-                            .work = b->lookups, .entries = b->n, .want = b->want};
+    struct bench_row row = {.what = flow ? "flow table" : "exact match",
+                            .table = table,
+                            .stream = streams[w],
+                            .work = b->lookups,
+                            .entries = b->n,
+                            .want = b->want};
     struct bench_run ours = {.ctx = b, .at = at, .bytes = bytes, .width = flow ? 8 : 4};
     ours.name = w == CHURN ? "ours" : "ours batch";
     ours.how = flow ? flowtab_how(b->flows) : exact_how(b->exact);
@@ -232,9 +241,12 @@ static struct bench_row keys_row(struct keys_bench *b, const char *table, enum k
         const struct peer_keys *ops = p->maker->ops;
         if (w == CHURN && !p->ops->del)
             continue;
-        row.run[row.n_runs++] = (struct bench_run){.name = p->ops->name, .fn = w == CHURN ? peer_churn : peer_get,
-                                                   .ctx = p, .bytes = ops->bytes(p->table),
-                                                   .at = ops->at(p->table), .width = 8};
+        row.run[row.n_runs++] = (struct bench_run){.name = p->ops->name,
+                                                   .fn = w == CHURN ? peer_churn : peer_get,
+                                                   .ctx = p,
+                                                   .bytes = ops->bytes(p->table),
+                                                   .at = ops->at(p->table),
+                                                   .width = 8};
     }
     return row;
 }
@@ -258,8 +270,11 @@ static void keys_rows(struct bench *b, struct keys_bench *k, const char *table, 
 static struct keys_bench keys_make(size_t n, size_t key_size)
 {
     size_t lookups = n <= 1 << 16 ? LINES_AT_LEAST : n <= 1 << 20 ? (size_t)1 << 20 : (size_t)1 << 22;
-    return (struct keys_bench){.n = n, .key_size = key_size, .lookups = lookups,
-                               .keys = bench_array(lookups, key_size), .want = bench_array(lookups, 8)};
+    return (struct keys_bench){.n = n,
+                               .key_size = key_size,
+                               .lookups = lookups,
+                               .keys = bench_array(lookups, key_size),
+                               .want = bench_array(lookups, 8)};
 }
 
 static void keys_free(struct keys_bench *k)
@@ -393,10 +408,18 @@ static size_t make_route_peers(const struct routes_bench *b, struct route_peer *
 static void lpm_stream_row(struct bench *b, struct routes_bench *r, const char *name, enum gen_stream s,
                            struct route_peer *peer, size_t n_peers, struct ceiling *c)
 {
-    struct bench_run ours = {.name = "ours batch", .fn = lpm_batch, .ctx = r, .width = 4,
-                             .at = r->table->image.root, .bytes = lpm_bytes(r->table)};
-    struct bench_row row = {.what = "routes", .table = name, .stream = gen_stream_name[s], .work = r->n,
-                            .entries = r->g.n, .want = r->want};
+    struct bench_run ours = {.name = "ours batch",
+                             .fn = lpm_batch,
+                             .ctx = r,
+                             .width = 4,
+                             .at = r->table->image.root,
+                             .bytes = lpm_bytes(r->table)};
+    struct bench_row row = {.what = "routes",
+                            .table = name,
+                            .stream = gen_stream_name[s],
+                            .work = r->n,
+                            .entries = r->g.n,
+                            .want = r->want};
     draw_addresses(r, s);
     row.run[row.n_runs++] = ours;
     ours.name = "ours single";
@@ -404,25 +427,31 @@ static void lpm_stream_row(struct bench *b, struct routes_bench *r, const char *
     ours.fn = lpm_single;
     row.run[row.n_runs++] = ours;
     for (size_t i = 0; i < n_peers; i++)
-        row.run[row.n_runs++] = (struct bench_run){
-            .name = peer[i].ops->name, .how = peer[i].how, .fn = route_peer_get, .ctx = &peer[i], .width = 8,
-            .decode = peer[i].ops->decode, .at = peer[i].ops->at(peer[i].table),
-            .bytes = peer[i].ops->bytes(peer[i].table)};
+        row.run[row.n_runs++] = (struct bench_run){.name = peer[i].ops->name,
+                                                   .how = peer[i].how,
+                                                   .fn = route_peer_get,
+                                                   .ctx = &peer[i],
+                                                   .width = 8,
+                                                   .decode = peer[i].ops->decode,
+                                                   .at = peer[i].ops->at(peer[i].table),
+                                                   .bytes = peer[i].ops->bytes(peer[i].table)};
     add_ceiling(&row, c, lpm_image_bytes(&r->table->image));
     bench_row(b, &row);
     bench_want(b, "ours batch", NULL, 1.3);
 }
 
-static void lpm_memory(struct bench *b, const struct routes_bench *r, const char *name, const struct route_peer *fib)
+static void lpm_memory(struct bench *b, const struct routes_bench *r, const char *name,
+                       const struct route_peer *fib)
 {
     char goal[96];
     double image = (double)lpm_image_bytes(&r->table->image), all = (double)lpm_bytes(r->table);
-    printf("  %zu routes, %zu of them /32: image %.3f MiB, with the requested routes %.2f MiB\n", r->g.n, r->g.hosts,
-           image / (1 << 20), all / (1 << 20));
+    printf("  %zu routes, %zu of them /32: image %.3f MiB, with the requested routes %.2f MiB\n", r->g.n,
+           r->g.hosts, image / (1 << 20), all / (1 << 20));
     if (!fib)
         return;
     double peer = (double)fib->ops->bytes(fib->table);
-    snprintf(goal, sizeof goal, "routes, %s: what lookups read, thousandths of %s's memory", name, fib->ops->name);
+    snprintf(goal, sizeof goal, "routes, %s: what lookups read, thousandths of %s's memory", name,
+             fib->ops->name);
     bench_want_at_most(b, goal, 1000 * image / peer, 20, "");
     snprintf(goal, sizeof goal, "routes, %s: all memory, thousandths of %s's", name, fib->ops->name);
     bench_want_at_most(b, goal, 1000 * all / peer, 20, "");
@@ -523,8 +552,8 @@ static void acl_row_of(struct bench *b, size_t n, bool tags)
 {
     char name[40];
     struct gen_rules g = gen_nsg(n, tags);
-    struct acl_bench a = {acl_build(g.rule, n), acl_ref_build(g.rule, n), bench_array(ACL_KEYS, sizeof *a.key),
-                          bench_array(ACL_KEYS, sizeof *a.hit)};
+    struct acl_bench a = {acl_build(g.rule, n), acl_ref_build(g.rule, n),
+                          bench_array(ACL_KEYS, sizeof *a.key), bench_array(ACL_KEYS, sizeof *a.hit)};
     struct acl_peer peer[4] = {0};
     uint64_t *want = bench_array(ACL_KEYS, sizeof *want);
     bench_check(a.table && a.linear ? 0 : -ENOMEM, "acl_build");
@@ -533,8 +562,13 @@ static void acl_row_of(struct bench *b, size_t n, bool tags)
     for (size_t i = 0; i < ACL_KEYS; i++)
         want[i] = a.hit[i].hit ? a.hit[i].id : BENCH_MISS;
     snprintf(name, sizeof name, "%zu rules%s", n, tags ? ", a tenth with a tag" : "");
-    struct bench_row row = {.what = "rules", .table = name, .stream = "nine in ten fit", .work = ACL_KEYS,
-                            .entries = n, .want = want, .n_runs = 3,
+    struct bench_row row = {.what = "rules",
+                            .table = name,
+                            .stream = "nine in ten fit",
+                            .work = ACL_KEYS,
+                            .entries = n,
+                            .want = want,
+                            .n_runs = 3,
                             .run = {{.name = "ours batch", .fn = acl_batch, .at = a.table->rows.word},
                                     {.name = "ours single", .fn = acl_single, .at = a.table->rows.word},
                                     {.name = "ours linear", .fn = acl_linear}}};
@@ -549,9 +583,14 @@ static void acl_row_of(struct bench *b, size_t n, bool tags)
         p->table = (*ops)->make(&g, a.key, ACL_KEYS);
         if (!p->table)
             continue;
-        row.run[row.n_runs++] = (struct bench_run){.name = p->ops->name, .how = p->ops->how, .fn = acl_peer_run,
-                                                   .ctx = p, .decode = p->ops->decode, .width = 4,
-                                                   .bytes = p->ops->bytes(p->table), .at = p->ops->at(p->table)};
+        row.run[row.n_runs++] = (struct bench_run){.name = p->ops->name,
+                                                   .how = p->ops->how,
+                                                   .fn = acl_peer_run,
+                                                   .ctx = p,
+                                                   .decode = p->ops->decode,
+                                                   .width = 4,
+                                                   .bytes = p->ops->bytes(p->table),
+                                                   .at = p->ops->at(p->table)};
         p++;
     }
     bench_row(b, &row);
@@ -631,11 +670,15 @@ static void event_row(struct bench *b, size_t pending)
     uint64_t *want = bench_array(EVENTS, sizeof *want);
     event_binary(&pending, want);
     snprintf(name, sizeof name, "%zu pending", pending);
-    struct bench_row row = {.what = "events", .table = name, .stream = "pop and push", .work = EVENTS,
-                            .want = want, .n_runs = 2,
-                            .run = {{.name = "ours", .fn = event_hold, .ctx = &pending, .width = 8},
-                                    {.name = "binary heap of numbers", .fn = event_binary, .ctx = &pending,
-                                     .width = 8}}};
+    struct bench_row row = {
+        .what = "events",
+        .table = name,
+        .stream = "pop and push",
+        .work = EVENTS,
+        .want = want,
+        .n_runs = 2,
+        .run = {{.name = "ours", .fn = event_hold, .ctx = &pending, .width = 8},
+                {.name = "binary heap of numbers", .fn = event_binary, .ctx = &pending, .width = 8}}};
     bench_row(b, &row);
     bench_free(want, EVENTS, sizeof *want);
 }
@@ -659,7 +702,8 @@ static void say_left_out(void)
                 {"uthash (uthash-dev)", peer_keys_uthash != NULL}};
     for (size_t i = 0; i < sizeof peer / sizeof *peer; i++)
         if (!peer[i].there)
-            printf("left out, not installed when this was built: %s; make deps-bench installs it\n", peer[i].name);
+            printf("left out, not installed when this was built: %s; make deps-bench installs it\n",
+                   peer[i].name);
 }
 
 /* The C library's memory on huge pages too, for our small tables as for the peers' that use it.
@@ -668,8 +712,10 @@ static void *use_huge_pages(char **argv)
 {
     if (getenv("GLIBC_TUNABLES"))
         return malloc((size_t)4 << 20);
-    setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:"
-                             "glibc.malloc.top_pad=67108864:glibc.malloc.trim_threshold=4294967296", 1);
+    setenv("GLIBC_TUNABLES",
+           "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:"
+           "glibc.malloc.top_pad=67108864:glibc.malloc.trim_threshold=4294967296",
+           1);
     execv("/proc/self/exe", argv);
     return NULL;
 }
@@ -679,7 +725,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*fn)(struct bench *b);
-    } part[] = {{"flow", flow_all}, {"exact", exact_all}, {"lpm", lpm_all}, {"acl", acl_all}, {"events", event_all}};
+    } part[] = {
+        {"flow", flow_all}, {"exact", exact_all}, {"lpm", lpm_all}, {"acl", acl_all}, {"events", event_all}};
     struct bench b = {.rounds = 9};
     const char *only = NULL, *dir = "build/bench";
     bool reserved = false;
@@ -694,8 +741,10 @@ int main(int argc, char **argv)
     }
     b.rounds = b.quick ? 5 : 9;
     double start = bench_now();
-    printf("first, how many times faster the row's first is; then millions a second, medians (quartiles) of %d "
-           "interleaved rounds; every answer checked\n", b.rounds);
+    printf(
+        "first, how many times faster the row's first is; then millions a second, medians (quartiles) of %d "
+        "interleaved rounds; every answer checked\n",
+        b.rounds);
     say_left_out();
     const char *why = peer_dpdk_start ? peer_dpdk_start(b.quick ? 512 : 2560, &reserved) : NULL;
     if (why) {
@@ -711,7 +760,8 @@ int main(int argc, char **argv)
     size_t met = 0;
     for (size_t i = 0; i < b.n_goals; i++)
         met += b.goal[i].met;
-    printf("\n%zu of %zu goals met; %.1f s; figures and plots in %s\n", met, b.n_goals, bench_now() - start, dir);
+    printf("\n%zu of %zu goals met; %.1f s; figures and plots in %s\n", met, b.n_goals, bench_now() - start,
+           dir);
     if (peer_dpdk_stop)
         peer_dpdk_stop();
     free(b.result);

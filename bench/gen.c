@@ -7,10 +7,10 @@
  *   400     user routes: inside those spaces, /18 to /28, evenly
  *   3,000   prefixes of service endpoints and tags: public addresses 4.0.0.0 to 52.255.255.255; lengths like
  *           the published lists: /24 and shorter 45 %, /25 to /28 40 %, /29 to /31 15 %
- *   5,000   learned by BGP from sites: half of them aggregates /16 to /22 and half /24, in 172.16/12, 192.168/16,
- *           10.64/10 and 100.64/10
- *   20,000  private endpoints, /32: subnets are dedicated to them, so they stand in runs of up to 120 from a
- *           subnet's fifth address on (platforms hand out the lowest free one), in /24s of the peers' spaces
+ *   5,000   learned by BGP from sites: half of them aggregates /16 to /22 and half /24, in 172.16/12,
+ * 192.168/16, 10.64/10 and 100.64/10 20,000  private endpoints, /32: subnets are dedicated to them, so they
+ * stand in runs of up to 120 from a subnet's fifth address on (platforms hand out the lowest free one), in
+ * /24s of the peers' spaces
  *
  * Streams: uniform over all addresses; in-prefix: a route drawn evenly, then an address inside it; Zipf: the
  * k-th of 10,000 in-prefix addresses about 1/k as often as the first. */
@@ -61,8 +61,10 @@ static void service_route(struct gen_routes *g, struct rng *r)
 
 static void site_route(struct gen_routes *g, struct rng *r)
 {
-    static const struct prefix4 space[] = {{IP4(172, 16, 0, 0), 12}, {IP4(192, 168, 0, 0), 16},
-                                           {IP4(10, 64, 0, 0), 10}, {IP4(100, 64, 0, 0), 10}};
+    static const struct prefix4 space[] = {{IP4(172, 16, 0, 0), 12},
+                                           {IP4(192, 168, 0, 0), 16},
+                                           {IP4(10, 64, 0, 0), 10},
+                                           {IP4(100, 64, 0, 0), 10}};
     struct prefix4 in = space[rng_below(r, 4)];
     unsigned len = rng_below(r, 2) ? 24 : 16 + (unsigned)rng_below(r, 7);
     put(g, in.addr | ((uint32_t)rng_u64(r) & ~ip4_mask(in.len)), len);
@@ -177,9 +179,15 @@ struct gen_rules gen_nsg(size_t n, bool tags)
     for (size_t i = 0; i < n; i++) {
         uint16_t port = (uint16_t)(rng_below(&r, 4) ? rng_below(&r, 1024) : rng_u64(&r) & 0x7fff);
         g.port[i] = (struct acl_range){port, (uint16_t)(port + (rng_below(&r, 5) ? 0 : 100))};
-        g.rule[i] = (struct acl_rule){
-            .src = &g.prefix[2 * i], .n_src = 1, .dst = &g.prefix[2 * i + 1], .n_dst = 1, .dport = &g.port[i],
-            .n_dport = 1, .proto = i % 3 ? 6 : 17, .allow = i % 4, .id = (uint32_t)i};
+        g.rule[i] = (struct acl_rule){.src = &g.prefix[2 * i],
+                                      .n_src = 1,
+                                      .dst = &g.prefix[2 * i + 1],
+                                      .n_dst = 1,
+                                      .dport = &g.port[i],
+                                      .n_dport = 1,
+                                      .proto = i % 3 ? 6 : 17,
+                                      .allow = i % 4,
+                                      .id = (uint32_t)i};
         if (tags && rng_below(&r, 10) == 0) {
             g.rule[i].src = tag + rng_below(&r, TAGS) * TAG;
             g.rule[i].n_src = TAG;
@@ -205,7 +213,9 @@ void gen_keys(const struct gen_rules *g, struct acl_key *key, size_t n)
         struct prefix4 src = x->src[rng_below(&r, x->n_src)], dst = x->dst[0];
         key[i] = (struct acl_key){.src = src.addr | ((ip4)rng_u64(&r) & ~ip4_mask(src.len)),
                                   .dst = dst.addr | ((ip4)rng_u64(&r) & ~ip4_mask(dst.len)),
-                                  .sport = (uint16_t)rng_u64(&r), .dport = x->dport->first, .proto = x->proto};
+                                  .sport = (uint16_t)rng_u64(&r),
+                                  .dport = x->dport->first,
+                                  .proto = x->proto};
         if (rng_below(&r, 10) == 0)
             key[i].dport = 65535;
     }

@@ -15,7 +15,8 @@ struct gen_routes {
 
 /* The table of a large virtual network; scale 1: 28,400 routes. Next hops are below 100. */
 struct gen_routes gen_cloud(unsigned scale_down);
-/* The routes of a file with one IPv4 prefix a line, xz-compressed, one of 100 next hops each. => 0, or -errno. */
+/* The routes of a file with one IPv4 prefix a line, xz-compressed, one of 100 next hops each. => 0, or
+ * -errno. */
 int gen_feed(const char *path, struct gen_routes *out);
 void gen_routes_free(struct gen_routes *g);
 

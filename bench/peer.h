@@ -1,6 +1,6 @@
-/* peer.h - what the benchmarks compare with: tables of other projects behind a few functions. Each bench/peer_*.c
- * is compiled where its library's headers are installed (make deps-bench) and adds its tables here. A function
- * that returns a pointer returns NULL if the library could not make the table. */
+/* peer.h - what the benchmarks compare with: tables of other projects behind a few functions. Each
+ * bench/peer_*.c is compiled where its library's headers are installed (make deps-bench) and adds its tables
+ * here. A function that returns a pointer returns NULL if the library could not make the table. */
 #ifndef VNETSIM_BENCH_PEER_H
 #define VNETSIM_BENCH_PEER_H
 
@@ -17,8 +17,8 @@ struct peer_routes {
     const void *(*at)(const void *table); /* an address inside */
 };
 
-/* A table of keys of 4 or 16 bytes for 8-byte values. lookup leaves the answers of misses alone. churn removes
- * each key and adds it again. */
+/* A table of keys of 4 or 16 bytes for 8-byte values. lookup leaves the answers of misses alone. churn
+ * removes each key and adds it again. */
 struct peer_keys {
     const char *name;
     void *(*make)(size_t n, size_t key_size);

@@ -1,6 +1,6 @@
-/* peer_acl.c - DPDK's rte_acl: AVX-512 with 32 packets abreast, AVX2, scalar. Keys as in a packet, network order,
- * are prepared outside the time. A rule is a product of one prefix each way and one range of destination
- * ports; rule sets with lists (tags) have no such form of a comparable size and are left out. */
+/* peer_acl.c - DPDK's rte_acl: AVX-512 with 32 packets abreast, AVX2, scalar. Keys as in a packet, network
+ * order, are prepared outside the time. A rule is a product of one prefix each way and one range of
+ * destination ports; rule sets with lists (tags) have no such form of a comparable size and are left out. */
 #include "bench/bench.h"
 #include "bench/peer.h"
 
@@ -46,8 +46,8 @@ static void set_range(struct rte_acl_field *f, const struct acl_range *r, size_t
 /* Answers are rule numbers plus one: 0 is no match. */
 static struct acl_rule5 to_rule(const struct acl_rule *r, size_t i)
 {
-    struct acl_rule5 x = {.data = {.category_mask = 1, .priority = RTE_ACL_MAX_PRIORITY - (int32_t)i,
-                                   .userdata = r->id + 1}};
+    struct acl_rule5 x = {
+        .data = {.category_mask = 1, .priority = RTE_ACL_MAX_PRIORITY - (int32_t)i, .userdata = r->id + 1}};
     x.field[0].value.u8 = r->proto;
     x.field[0].mask_range.u8 = r->proto ? 0xff : 0;
     set_prefix(&x.field[1], r->src, r->n_src);
@@ -75,19 +75,26 @@ static void put_packets(struct table *t, const struct acl_key *key, size_t n)
     t->packet = bench_array(n, sizeof *t->packet);
     t->data = bench_array(n, sizeof *t->data);
     for (size_t i = 0; i < n; i++) {
-        t->packet[i] = (struct packet){key[i].proto, {0}, rte_cpu_to_be_32(key[i].src), rte_cpu_to_be_32(key[i].dst),
-                                       rte_cpu_to_be_16(key[i].sport), rte_cpu_to_be_16(key[i].dport)};
+        t->packet[i] = (struct packet){key[i].proto,
+                                       {0},
+                                       rte_cpu_to_be_32(key[i].src),
+                                       rte_cpu_to_be_32(key[i].dst),
+                                       rte_cpu_to_be_16(key[i].sport),
+                                       rte_cpu_to_be_16(key[i].dport)};
         t->data[i] = (const uint8_t *)&t->packet[i];
     }
 }
 
-static void *make(const struct gen_rules *g, const struct acl_key *key, size_t n, enum rte_acl_classify_alg alg)
+static void *make(const struct gen_rules *g, const struct acl_key *key, size_t n,
+                  enum rte_acl_classify_alg alg)
 {
     static unsigned serial;
     char name[24];
     size_t before = peer_dpdk_heap();
     snprintf(name, sizeof name, "acl%u", serial++);
-    struct rte_acl_param p = {.name = name, .socket_id = SOCKET_ID_ANY, .rule_size = RTE_ACL_RULE_SZ(5),
+    struct rte_acl_param p = {.name = name,
+                              .socket_id = SOCKET_ID_ANY,
+                              .rule_size = RTE_ACL_RULE_SZ(5),
                               .max_rule_num = (uint32_t)g->n};
     for (size_t i = 0; i < g->n; i++)
         if (g->rule[i].n_src > 1)

@@ -1,4 +1,5 @@
-/* peer_ck.c - Concurrency Kit's ck_ht, byte-string keys, one thread; its own hash. Entries point at the keys. */
+/* peer_ck.c - Concurrency Kit's ck_ht, byte-string keys, one thread; its own hash. Entries point at the keys.
+ */
 #include "bench/bench.h"
 #include "bench/peer.h"
 

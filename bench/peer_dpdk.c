@@ -1,6 +1,6 @@
-/* peer_dpdk.c - DPDK's tables: rte_fib (DIR-24-8, 2-byte next hops; AVX-512 and scalar), rte_lpm, rte_hash (in
- * batches of 64, and one by one). The EAL runs without devices; its memory comes from huge pages reserved for
- * the run, or else is advised to use transparent ones. */
+/* peer_dpdk.c - DPDK's tables: rte_fib (DIR-24-8, 2-byte next hops; AVX-512 and scalar), rte_lpm, rte_hash
+ * (in batches of 64, and one by one). The EAL runs without devices; its memory comes from huge pages reserved
+ * for the run, or else is advised to use transparent ones. */
 #include "bench/bench.h"
 #include "bench/peer.h"
 
@@ -37,7 +37,8 @@ static long huge_pages(long set)
     return fclose(f) ? -1 : n;
 }
 
-/* Reserve mib more of 2 MiB pages than the `before` there are. => false: not root, or there are not so many. */
+/* Reserve mib more of 2 MiB pages than the `before` there are. => false: not root, or there are not so many.
+ */
 static bool reserve(long before, size_t mib)
 {
     long want = before + (long)mib / 2;
@@ -135,7 +136,8 @@ static void *fib_make(const struct gen_routes *g, enum rte_fib_lookup_type type)
 {
     char name[24];
     size_t before = peer_dpdk_heap();
-    struct rte_fib_conf conf = {.type = RTE_FIB_DIR24_8, .default_nh = FIB_MISS, .max_routes = (int)g->n + 1024};
+    struct rte_fib_conf conf = {
+        .type = RTE_FIB_DIR24_8, .default_nh = FIB_MISS, .max_routes = (int)g->n + 1024};
     conf.dir24_8.nh_sz = RTE_FIB_DIR24_8_2B;
     conf.dir24_8.num_tbl8 = g->n > 100000 ? 32767 : 8192;
     struct rte_fib *f = rte_fib_create(unique(name, sizeof name), SOCKET_ID_ANY, &conf);
@@ -180,10 +182,10 @@ static void fib_free(void *table)
     free(table);
 }
 
-static const struct peer_routes fib_v = {"rte_fib AVX-512",    fib_vector, fib_lookup, fib_decode, fib_free,
-                                         table_bytes, table_at},
-                                fib_s = {"rte_fib scalar",     fib_scalar, fib_lookup, fib_decode, fib_free,
-                                         table_bytes, table_at};
+static const struct peer_routes fib_v = {"rte_fib AVX-512", fib_vector,  fib_lookup, fib_decode,
+                                         fib_free,          table_bytes, table_at},
+                                fib_s = {"rte_fib scalar", fib_scalar,  fib_lookup, fib_decode,
+                                         fib_free,         table_bytes, table_at};
 
 /* -- rte_lpm --------------------------------------------------------------------------------------------- */
 
@@ -226,19 +228,23 @@ static void lpm_done(void *table)
     free(table);
 }
 
-static const struct peer_routes lpm_p = {"rte_lpm", lpm_make, lpm_get, lpm_decode, lpm_done, table_bytes, table_at};
+static const struct peer_routes lpm_p = {"rte_lpm", lpm_make,    lpm_get, lpm_decode,
+                                         lpm_done,  table_bytes, table_at};
 
 const struct peer_routes *const peer_routes_dpdk[] = {&fib_v, &fib_s, &lpm_p, NULL};
 
 /* -- rte_hash -------------------------------------------------------------------------------------------- */
 
-/* An eighth more than asked for, so that nothing is refused: the number of buckets is the next power of two. */
+/* An eighth more than asked for, so that nothing is refused: the number of buckets is the next power of two.
+ */
 static void *hash_make(size_t n, size_t key_size)
 {
     char name[24];
     size_t before = peer_dpdk_heap();
-    struct rte_hash_parameters p = {.name = unique(name, sizeof name), .entries = (uint32_t)(n + n / 8),
-                                    .key_len = (uint32_t)key_size, .hash_func = rte_hash_crc,
+    struct rte_hash_parameters p = {.name = unique(name, sizeof name),
+                                    .entries = (uint32_t)(n + n / 8),
+                                    .key_len = (uint32_t)key_size,
+                                    .hash_func = rte_hash_crc,
                                     .socket_id = SOCKET_ID_ANY};
     return wrap(rte_hash_create(&p), before, key_size);
 }
@@ -282,8 +288,8 @@ static void hash_free(void *table)
     free(table);
 }
 
-static const struct peer_keys hash_b = {"rte_hash bulk", hash_make, hash_add, hash_del, hash_bulk, hash_free,
-                                        table_bytes, table_at},
+static const struct peer_keys hash_b = {"rte_hash bulk", hash_make, hash_add,    hash_del,
+                                        hash_bulk,       hash_free, table_bytes, table_at},
                               hash_s = {"rte_hash single", NULL, NULL, NULL, hash_single, NULL, NULL, NULL};
 
 const struct peer_keys *const peer_keys_dpdk[] = {&hash_b, &hash_s, NULL};

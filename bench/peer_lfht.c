@@ -1,5 +1,5 @@
-/* peer_lfht.c - liburcu's resizable hash table cds_lfht, one thread; nodes in one array, our hash of the key (it
- * brings none). */
+/* peer_lfht.c - liburcu's resizable hash table cds_lfht, one thread; nodes in one array, our hash of the key
+ * (it brings none). */
 #include "bench/bench.h"
 #include "bench/peer.h"
 #include "dataplane/hash.h"
@@ -40,7 +40,9 @@ static void *make(size_t n, size_t key_size)
         buckets *= 2;
     rcu_register_thread();
     *t = (struct table){.ht = cds_lfht_new(buckets, buckets, buckets, 0, NULL),
-                        .items = bench_array(n, sizeof *t->items), .cap = n, .key_size = key_size};
+                        .items = bench_array(n, sizeof *t->items),
+                        .cap = n,
+                        .key_size = key_size};
     return t->ht ? t : NULL;
 }
 

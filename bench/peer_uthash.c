@@ -61,7 +61,8 @@ static void done(void *table)
 static size_t bytes(const void *table)
 {
     const struct table *t = table;
-    return t->n * sizeof *t->items + (t->head ? HASH_OVERHEAD(hh, t->head) - t->n * sizeof(UT_hash_handle) : 0);
+    return t->n * sizeof *t->items +
+           (t->head ? HASH_OVERHEAD(hh, t->head) - t->n * sizeof(UT_hash_handle) : 0);
 }
 
 static const void *at(const void *table)

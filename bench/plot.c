@@ -1,5 +1,5 @@
-/* plot.c - SVG plots of the benchmarks' results: bars of every row against its peers (bars.svg), and lookups a
- * second against the size of the table, with the machine's cache sizes marked (sizes.svg). */
+/* plot.c - SVG plots of the benchmarks' results: bars of every row against its peers (bars.svg), and lookups
+ * a second against the size of the table, with the machine's cache sizes marked (sizes.svg). */
 #include "bench/bench.h"
 
 #include <errno.h>
@@ -73,8 +73,8 @@ static int plot_bars(const struct bench *b, const char *path)
         const struct bench_result *r = &b->result[i];
         if (!i || r[-1].row != r->row) {
             y += 32;
-            fprintf(f, "<text x=\"12\" y=\"%d\" " FONT " font-weight=\"bold\">%s, %s, %s</text>\n", y - 6, r->what,
-                    r->table, r->stream);
+            fprintf(f, "<text x=\"12\" y=\"%d\" " FONT " font-weight=\"bold\">%s, %s, %s</text>\n", y - 6,
+                    r->what, r->table, r->stream);
         }
         bar(f, r, y, (WIDTH - LEFT - 170) / fastest(b, r->row));
         y += BAR;
@@ -108,14 +108,17 @@ static void axes(FILE *f)
     for (int lg = (int)MIN_LG; lg <= (int)MAX_LG; lg += 2) {
         double x = x_of(ldexp(1, lg));
         fprintf(f, "<path d=\"M%.1f %dV%d\" stroke=\"#eeeeee\"/>\n", x, TOP, HEIGHT - FOOT);
-        fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" " FONT ">%d %s</text>\n", x, HEIGHT - FOOT + 18,
-                1 << (lg % 10), unit[lg / 10 - 1]);
+        fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" " FONT ">%d %s</text>\n", x,
+                HEIGHT - FOOT + 18, 1 << (lg % 10), unit[lg / 10 - 1]);
     }
     for (int rate = 1; rate <= 4096; rate *= 4) {
         fprintf(f, "<path d=\"M70 %.1fH%d\" stroke=\"#eeeeee\"/>\n", y_of(rate), WIDTH - 270);
-        fprintf(f, "<text x=\"62\" y=\"%.1f\" text-anchor=\"end\" " FONT ">%d</text>\n", y_of(rate) + 4, rate);
+        fprintf(f, "<text x=\"62\" y=\"%.1f\" text-anchor=\"end\" " FONT ">%d</text>\n", y_of(rate) + 4,
+                rate);
     }
-    fprintf(f, "<text x=\"70\" y=\"%d\" " FONT ">memory of the table; vertical: M lookups a second, hits</text>\n",
+    fprintf(f,
+            "<text x=\"70\" y=\"%d\" " FONT
+            ">memory of the table; vertical: M lookups a second, hits</text>\n",
             HEIGHT - FOOT + 40);
 }
 
@@ -132,8 +135,8 @@ static void caches(FILE *f)
             fprintf(f,
                     "<path d=\"M%.1f %dV%d\" stroke=\"#888888\" stroke-dasharray=\"5 4\"/>\n"
                     "<text x=\"%.1f\" y=\"%d\" " FONT " fill=\"#555555\">%s</text>\n",
-                    x_of((double)cache[i].bytes), TOP, HEIGHT - FOOT, x_of((double)cache[i].bytes) + 4, TOP + 12,
-                    cache[i].name);
+                    x_of((double)cache[i].bytes), TOP, HEIGHT - FOOT, x_of((double)cache[i].bytes) + 4,
+                    TOP + 12, cache[i].name);
 }
 
 static bool is_size(const struct bench_result *r)
@@ -158,10 +161,10 @@ static void line(FILE *f, const struct bench *b, size_t first, int serial)
         fprintf(f, "%c%.1f %.1fh2h-4h2", pen, x_of((double)r->bytes), y_of(r->median));
         pen = 'L';
     }
-    fprintf(f, "\"/>\n<path d=\"M%d %dh16\" stroke=\"%s\" stroke-width=\"3\"%s/>\n", WIDTH - 262, TOP + 20 * serial, c,
-            *like->what == 'e' ? " stroke-dasharray=\"2 3\"" : "");
-    fprintf(f, "<text x=\"%d\" y=\"%d\" " FONT ">%s, %s</text>\n", WIDTH - 240, TOP + 4 + 20 * serial, like->what,
-            like->impl);
+    fprintf(f, "\"/>\n<path d=\"M%d %dh16\" stroke=\"%s\" stroke-width=\"3\"%s/>\n", WIDTH - 262,
+            TOP + 20 * serial, c, *like->what == 'e' ? " stroke-dasharray=\"2 3\"" : "");
+    fprintf(f, "<text x=\"%d\" y=\"%d\" " FONT ">%s, %s</text>\n", WIDTH - 240, TOP + 4 + 20 * serial,
+            like->what, like->impl);
 }
 
 /* => whether an earlier result is of the same implementation of the same kind. */

@@ -53,7 +53,9 @@ static int make_empty(struct exact *t, unsigned bits)
     for (size_t i = 0; i < (size_t)1 << bits; i++)
         for (int s = 0; s < EXACT_SLOTS; s++)
             b[i].value[s] = EXACT_MISS;
-    *t = (struct exact){.buckets = b, .mask = ((uint64_t)1 << bits) - 1, .shift = bits ? 64 - bits : 63,
+    *t = (struct exact){.buckets = b,
+                        .mask = ((uint64_t)1 << bits) - 1,
+                        .shift = bits ? 64 - bits : 63,
                         .variant = exact_best()};
     return 0;
 }

@@ -3,17 +3,17 @@
  * A batch goes in blocks of LANES keys through three steps, each over the whole block:
  *
  *   hash      all keys; their home buckets are prefetched
- *   near      the home buckets are searched; the answer is written whether final or not, and the few keys whose
- *             search must go on past a full bucket are listed, without a branch
- *   far       the listed ones, their next buckets prefetched first
+ *   near      the home buckets are searched; the answer is written whether final or not, and the few keys
+ * whose search must go on past a full bucket are listed, without a branch far       the listed ones, their
+ * next buckets prefetched first
  *
  * The hashes of a block are computed before the block in front of it is searched, so a block's lines arrive
  * while the other is worked on. No step branches on whether a key is there: half of the packets of a scan
  * miss, and a mispredicted branch costs as much as the whole lookup.
  *
- * A bucket is one line, so one AVX-512 comparison finds the key among five, another which slots are taken; AVX2
- * needs two. The portable variant is written out in exact_int.h. The variant is chosen when a table is made
- * (cpuid); tests run all that the machine has. The last, shorter block takes the portable steps. */
+ * A bucket is one line, so one AVX-512 comparison finds the key among five, another which slots are taken;
+ * AVX2 needs two. The portable variant is written out in exact_int.h. The variant is chosen when a table is
+ * made (cpuid); tests run all that the machine has. The last, shorter block takes the portable steps. */
 #include "dataplane/exact_int.h"
 
 #define LANES  32u
@@ -83,23 +83,23 @@ ALWAYS void near_portable(const struct exact *t, struct block *x, uint32_t *valu
 }
 
 /* The blocks of a batch, with the steps of one variant; whole blocks only. => keys done. */
-#define BLOCKS(variant, target)                                                                                  \
-    target static size_t blocks_##variant(const struct exact *t, const uint32_t *realm, const uint32_t *addr,    \
-                                          uint32_t *value, size_t n)                                             \
-    {                                                                                                            \
-        struct block x[2];                                                                                       \
-        size_t i = 0;                                                                                            \
-        if (n < LANES)                                                                                           \
-            return 0;                                                                                            \
-        hash_##variant(t, &x[0], realm, addr, LANES);                                                            \
-        for (; i + LANES <= n; i += LANES) {                                                                     \
-            struct block *now = &x[i / LANES % 2], *next = &x[(i / LANES + 1) % 2];                              \
-            if (i + 2 * LANES <= n)                                                                              \
-                hash_##variant(t, next, realm + i + LANES, addr + i + LANES, LANES);                             \
-            near_##variant(t, now, value + i, LANES);                                                            \
-            far(t, now, value + i);                                                                              \
-        }                                                                                                        \
-        return i;                                                                                                \
+#define BLOCKS(variant, target)                                                                              \
+    target static size_t blocks_##variant(const struct exact *t, const uint32_t *realm,                      \
+                                          const uint32_t *addr, uint32_t *value, size_t n)                   \
+    {                                                                                                        \
+        struct block x[2];                                                                                   \
+        size_t i = 0;                                                                                        \
+        if (n < LANES)                                                                                       \
+            return 0;                                                                                        \
+        hash_##variant(t, &x[0], realm, addr, LANES);                                                        \
+        for (; i + LANES <= n; i += LANES) {                                                                 \
+            struct block *now = &x[i / LANES % 2], *next = &x[(i / LANES + 1) % 2];                          \
+            if (i + 2 * LANES <= n)                                                                          \
+                hash_##variant(t, next, realm + i + LANES, addr + i + LANES, LANES);                         \
+            near_##variant(t, now, value + i, LANES);                                                        \
+            far(t, now, value + i);                                                                          \
+        }                                                                                                    \
+        return i;                                                                                            \
     }
 
 BLOCKS(portable, )
@@ -112,8 +112,8 @@ BLOCKS(portable, )
 #define WITH_AVX2   __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #define WITH_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,bmi,bmi2,popcnt")))
 
-WITH_AVX2 ALWAYS void hash_avx2(const struct exact *t, struct block *x, const uint32_t *realm, const uint32_t *addr,
-                                unsigned n)
+WITH_AVX2 ALWAYS void hash_avx2(const struct exact *t, struct block *x, const uint32_t *realm,
+                                const uint32_t *addr, unsigned n)
 {
     hash_portable(t, x, realm, addr, n);
 }
@@ -192,7 +192,8 @@ BLOCKS(avx512, WITH_AVX512)
 static bool have(enum exact_variant v)
 {
     return v == EXACT_PORTABLE ||
-           (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+           (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+            __builtin_cpu_supports("bmi2") &&
             (v == EXACT_AVX2 || (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))));
 }
@@ -226,7 +227,8 @@ const char *exact_how(const struct exact *t)
     return t->variant == EXACT_AVX512 ? "AVX-512" : t->variant == EXACT_AVX2 ? "AVX2" : "portable";
 }
 
-void exact_get_bulk(const struct exact *t, const uint32_t *realm, const uint32_t *addr, uint32_t *value, size_t n)
+void exact_get_bulk(const struct exact *t, const uint32_t *realm, const uint32_t *addr, uint32_t *value,
+                    size_t n)
 {
     struct block x;
     size_t done = t->variant == EXACT_AVX512 ? blocks_avx512(t, realm, addr, value, n)

@@ -7,15 +7,16 @@
  * the word, so a miss reads one line and a hit mostly compares one key. Slots fill from the first, which
  * shares the line of the head.
  *
- * A key belongs to its home bucket, from the high half of its hash; when that is full it goes on in steps taken
- * from the low half, which share no factor with the number of buckets. Every full bucket it went past counts it in `passed`, in one of six counts chosen by
- * its hash, and a search ends at a bucket that nobody of its sixth went past. Removal undoes the counts: no
- * tombstones, entries never move, and an emptied table searches like a new one. A count that reached 15 stays
- * there, which costs searches and never an answer.
+ * A key belongs to its home bucket, from the high half of its hash; when that is full it goes on in steps
+ * taken from the low half, which share no factor with the number of buckets. Every full bucket it went past
+ * counts it in `passed`, in one of six counts chosen by its hash, and a search ends at a bucket that nobody
+ * of its sixth went past. Removal undoes the counts: no tombstones, entries never move, and an emptied table
+ * searches like a new one. A count that reached 15 stays there, which costs searches and never an answer.
  *
- * Costs: at most 3.2 flows a bucket on average, because one flow in twenty then lies beyond its home, and with 4
- * one in ten. 40 to 50 bytes a flow in tables of more than 3 k flows, which grow by a quarter to a third; smaller
- * ones double. The new array is filled before the old one is given up. The table does not shrink.
+ * Costs: at most 3.2 flows a bucket on average, because one flow in twenty then lies beyond its home, and
+ * with 4 one in ten. 40 to 50 bytes a flow in tables of more than 3 k flows, which grow by a quarter to a
+ * third; smaller ones double. The new array is filled before the old one is given up. The table does not
+ * shrink.
  *
  * Batches are in flowtab_bulk.c. Single lookups too decide without a branch whether the common search (one
  * tag fits, nobody passed by) hits or misses: half of the packets of a scan miss. */
@@ -26,7 +27,7 @@
 #include <stdbool.h>
 
 #define SLOTS         FLOWTAB_SLOTS
-#define PER_5_BUCKETS 16                /* flows that a full table has on average */
+#define PER_5_BUCKETS 16 /* flows that a full table has on average */
 #define SIZE_END      ((uint64_t)1 << 32)
 #define LARGE         (1u << 10) /* buckets from which a table grows by the smallest step */
 

@@ -3,11 +3,11 @@
  * A batch goes in blocks of LANES keys through four steps, each over the whole block:
  *
  *   hash      all keys; the first lines of their home buckets, which hold the tags, are prefetched
- *   tags      tags are compared; the line of the slot whose tag fits is prefetched if it is not the first; what
- *             must be done if that slot is not the key's is noted
- *   keys      that slot's key is compared and the answer written; keys whose search must go on, past a full
- *             bucket or to a second fitting tag, are listed, without a branch
- *   far       the listed ones (one in twenty of a full table), their next buckets prefetched first
+ *   tags      tags are compared; the line of the slot whose tag fits is prefetched if it is not the first;
+ * what must be done if that slot is not the key's is noted keys      that slot's key is compared and the
+ * answer written; keys whose search must go on, past a full bucket or to a second fitting tag, are listed,
+ * without a branch far       the listed ones (one in twenty of a full table), their next buckets prefetched
+ * first
  *
  * Four blocks are under way at a time, each at another step. No step branches on whether a flow is there, nor
  * on where. So a miss reads one line, a hit one or two, and none of them waits for another lookup's.
@@ -24,7 +24,8 @@ struct block {
     uint64_t hash[LANES], home[LANES], slot[LANES]; /* home, slot: addresses */
     uint64_t rest[LANES];                           /* not 0: a search that fails in this slot goes on */
     uint32_t todo[LANES];
-    uint32_t fits; /* bit i: a tag fits, and slot[i] is the first such; else it is any slot of the first line */
+    uint32_t
+        fits; /* bit i: a tag fits, and slot[i] is the first such; else it is any slot of the first line */
     unsigned n_todo;
 };
 
@@ -102,27 +103,27 @@ ALWAYS void keys_portable(struct block *x, const struct flow_key *keys, uint64_t
         answer(x, i, flowtab_same_key(&slot(x, i)->key, &keys[i]), values);
 }
 
-/* The whole blocks of a batch, with the steps of one variant: each turn of the loop takes one step with each of
- * four blocks, so that what a step prefetches has a turn's time to arrive. => keys done. */
-#define BLOCKS(variant, target)                                                                                  \
-    target static size_t blocks_##variant(const struct flowtab *t, const struct flow_key *keys, uint64_t *values, \
-                                          size_t n)                                                              \
-    {                                                                                                            \
-        struct block x[4];                                                                                       \
-        size_t blocks = n / LANES;                                                                               \
-        for (size_t i = 0; blocks && i < blocks + 3; i++) {                                                      \
-            if (i < blocks)                                                                                      \
-                hash_##variant(t, &x[i % 4], keys + i * LANES, LANES);                                           \
-            if (i - 1 < blocks)                                                                                  \
-                tags_##variant(t, &x[(i - 1) % 4], LANES);                                                       \
-            if (i - 2 < blocks) {                                                                                \
-                keys_##variant(&x[(i - 2) % 4], keys + (i - 2) * LANES, values + (i - 2) * LANES, LANES);        \
-                prefetch_far(t, &x[(i - 2) % 4]);                                                                \
-            }                                                                                                    \
-            if (i - 3 < blocks)                                                                                  \
-                far(t, &x[(i - 3) % 4], keys + (i - 3) * LANES, values + (i - 3) * LANES);                       \
-        }                                                                                                        \
-        return blocks * LANES;                                                                                   \
+/* The whole blocks of a batch, with the steps of one variant: each turn of the loop takes one step with each
+ * of four blocks, so that what a step prefetches has a turn's time to arrive. => keys done. */
+#define BLOCKS(variant, target)                                                                              \
+    target static size_t blocks_##variant(const struct flowtab *t, const struct flow_key *keys,              \
+                                          uint64_t *values, size_t n)                                        \
+    {                                                                                                        \
+        struct block x[4];                                                                                   \
+        size_t blocks = n / LANES;                                                                           \
+        for (size_t i = 0; blocks && i < blocks + 3; i++) {                                                  \
+            if (i < blocks)                                                                                  \
+                hash_##variant(t, &x[i % 4], keys + i * LANES, LANES);                                       \
+            if (i - 1 < blocks)                                                                              \
+                tags_##variant(t, &x[(i - 1) % 4], LANES);                                                   \
+            if (i - 2 < blocks) {                                                                            \
+                keys_##variant(&x[(i - 2) % 4], keys + (i - 2) * LANES, values + (i - 2) * LANES, LANES);    \
+                prefetch_far(t, &x[(i - 2) % 4]);                                                            \
+            }                                                                                                \
+            if (i - 3 < blocks)                                                                              \
+                far(t, &x[(i - 3) % 4], keys + (i - 3) * LANES, values + (i - 3) * LANES);                   \
+        }                                                                                                    \
+        return blocks * LANES;                                                                               \
     }
 
 BLOCKS(portable, )
@@ -132,11 +133,13 @@ BLOCKS(portable, )
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#define WITH_SSE2   __attribute__((target("sse2")))
-#define WITH_AVX2   __attribute__((target("avx2,bmi,bmi2,popcnt")))
-#define WITH_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512cd,avx2,bmi,bmi2,popcnt")))
+#define WITH_SSE2 __attribute__((target("sse2")))
+#define WITH_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define WITH_AVX512                                                                                          \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512cd,avx2,bmi,bmi2,popcnt")))
 
-WITH_SSE2 ALWAYS void hash_sse2(const struct flowtab *t, struct block *x, const struct flow_key *keys, unsigned n)
+WITH_SSE2 ALWAYS void hash_sse2(const struct flowtab *t, struct block *x, const struct flow_key *keys,
+                                unsigned n)
 {
     hash_portable(t, x, keys, n);
 }
@@ -190,7 +193,8 @@ WITH_AVX512 ALWAYS void load_keys(const struct flow_key *keys, __m512i *first, _
 }
 
 /* hash_u128, eight at a time. */
-WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab *t, struct block *x, const struct flow_key *keys, unsigned n)
+WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab *t, struct block *x, const struct flow_key *keys,
+                                    unsigned n)
 {
     const __m512i size = _mm512_set1_epi64((long long)t->size);
     const __m512i base = _mm512_set1_epi64((long long)(uintptr_t)t->buckets);
@@ -226,17 +230,20 @@ WITH_AVX512 ALWAYS void tags_avx512(const struct flowtab *t, struct block *x, un
     for (unsigned i = 0; i < n; i += 8) {
         __m512i home8 = _mm512_loadu_si512(x->home + i), hash = _mm512_loadu_si512(x->hash + i);
         __m512i head = _mm512_i64gather_epi64(home8, NULL, 1);
-        __m512i tag = _mm512_or_si512(_mm512_and_si512(hash, _mm512_set1_epi64(0x7f)), _mm512_set1_epi64(0x80));
+        __m512i tag =
+            _mm512_or_si512(_mm512_and_si512(hash, _mm512_set1_epi64(0x7f)), _mm512_set1_epi64(0x80));
         __m512i tags = times(tag, FLOWTAB_ONES);
         /* one bit in each fitting byte of the five */
         __m512i c = _mm512_and_si512(_mm512_movm_epi8(_mm512_cmpeq_epi8_mask(head, tags)), bytes);
-        __m512i lower = _mm512_andnot_si512(c, _mm512_sub_epi64(c, one)); /* the bits below the first candidate */
+        __m512i lower =
+            _mm512_andnot_si512(c, _mm512_sub_epi64(c, one)); /* the bits below the first candidate */
         __mmask8 fits = _mm512_test_epi64_mask(c, c);
         __m512i s = _mm512_srli_epi64(_mm512_sub_epi64(_mm512_set1_epi64(64), _mm512_lzcnt_epi64(lower)), 3);
         s = _mm512_maskz_mov_epi64(fits, s);
         /* head 8 bytes, slots 24 */
         __m512i at = _mm512_add_epi64(_mm512_slli_epi64(s, 4), _mm512_slli_epi64(s, 3));
-        at = _mm512_add_epi64(_mm512_add_epi64(home8, _mm512_set1_epi64(offsetof(struct flowtab_bucket, slot))), at);
+        at = _mm512_add_epi64(
+            _mm512_add_epi64(home8, _mm512_set1_epi64(offsetof(struct flowtab_bucket, slot))), at);
         __m512i more = _mm512_and_si512(c, _mm512_sub_epi64(c, one));
         _mm512_storeu_si512(x->slot + i, at);
         _mm512_storeu_si512(x->rest + i, _mm512_or_si512(more, passers_avx512(head, hash)));
@@ -246,7 +253,8 @@ WITH_AVX512 ALWAYS void tags_avx512(const struct flowtab *t, struct block *x, un
     }
 }
 
-WITH_AVX512 ALWAYS void keys_avx512(struct block *x, const struct flow_key *keys, uint64_t *values, unsigned n)
+WITH_AVX512 ALWAYS void keys_avx512(struct block *x, const struct flow_key *keys, uint64_t *values,
+                                    unsigned n)
 {
     uint32_t more = 0;
     for (unsigned i = 0; i < n; i += 8) {
@@ -268,9 +276,9 @@ BLOCKS(avx512, WITH_AVX512)
 static bool have(enum flowtab_variant v)
 {
     if (v == FLOWTAB_AVX512)
-        return have(FLOWTAB_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512cd");
+        return have(FLOWTAB_AVX2) && __builtin_cpu_supports("avx512f") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
     return v != FLOWTAB_AVX2 || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
                                  __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"));
 }

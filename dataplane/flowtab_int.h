@@ -58,7 +58,8 @@ static inline uint64_t flowtab_hash(struct flow_key key)
 #define FLOWTAB_ONES  0x0101010101u
 #define FLOWTAB_HIGHS 0x8080808080u
 
-/* A step is one more than a multiple of 2 * 3 * 5 * 7, hence shares no factor with any size: it visits all. */
+/* A step is one more than a multiple of 2 * 3 * 5 * 7, hence shares no factor with any size: it visits all.
+ */
 #define FLOWTAB_STRIDE 210u
 
 /* Where a key is looked for: home, then every step buckets; its tag in all five bytes; where its counts

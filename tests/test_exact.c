@@ -69,7 +69,7 @@ static int ref_del(struct ref **refs, uint64_t key)
 static void ref_clear(struct ref **refs)
 {
     struct ref *r, *next;
-    HASH_ITER(hh, *refs, r, next) {
+    HASH_ITER (hh, *refs, r, next) {
         HASH_DEL(*refs, r);
         free(r);
     }

@@ -121,7 +121,7 @@ static int ref_del(struct ref **refs, struct flow_key key)
 static void ref_clear(struct ref **refs)
 {
     struct ref *r, *next;
-    HASH_ITER(hh, *refs, r, next) {
+    HASH_ITER (hh, *refs, r, next) {
         HASH_DEL(*refs, r);
         free(r);
     }
