@@ -69,6 +69,8 @@ struct host_env { /* injected by the engine; ctx is handed back */
      * is there; => REASON_NONE to serve it, else a short refusal is sent (the caller keeps the reason). */
     void (*arrived)(void *ctx, uint32_t port, const struct packet *p);
     enum reason (*admit)(void *ctx, uint32_t port, const struct packet *first);
+    /* A server resets the connection that first opened; may be NULL. */
+    void (*reset)(void *ctx, uint32_t port, const struct packet *first, enum reason why);
     /* DNS servers: fill answer (question and id are set). => false: no answer at all. Of a server that forwards: answer
      * one step of the question out of the zones that it holds, an alias or the end; query is NULL; => false: none of its
      * names, ask on. */
@@ -90,6 +92,7 @@ struct host_config {
     const struct port_range *listens; /* copied */
     size_t n_listens;
     bool listens_all_tcp;    /* platform services without a list */
+    bool proxy;              /* TCP listeners expect a PROXY header (PE-23) */
     bool answers_ping;
     bool silent;             /* closed ports get no answer (platform services without a listener still send RST: false) */
     bool dns_server;         /* UDP 53 goes to env->dns */

@@ -40,8 +40,24 @@ static bool server_ready(const struct conn *c)
     return c->known ? c->tcp.received >= c->goal : c->tcp.message_end;
 }
 
+/* One side speaks the PROXY protocol and the other does not. */
+static void server_mismatch(struct conn *c)
+{
+    const struct host_env *env = c->host->env;
+    if (env->reset)
+        env->reset(env->ctx, c->host->c.port, c->first, REASON_PROXY_PROTOCOL_MISMATCH);
+    tcp_abort(&c->tcp, host_now(c->host));
+    conn_over(c);
+}
+
 static void server_data(struct conn *c)
 {
+    if (c->mismatch) {
+        server_mismatch(c);
+        return;
+    }
+    if (!c->known && c->tcp.received <= c->header)
+        c->tcp.message_end = false; /* of the header */
     while (server_ready(c)) {
         c->tcp.message_end = false;
         if (!c->answered) {
@@ -57,7 +73,7 @@ static void server_news(struct conn *c, enum tcp_news what)
 {
     switch (what) {
     case TCP_OPENED:
-        if (c->known && !c->goal)
+        if (c->known && !c->goal && !c->host->c.proxy)
             server_data(c);
         break;
     case TCP_DATA:

@@ -70,6 +70,8 @@ struct conn {
     uint64_t goal;        /* server: bytes received that make the next message */
     uint64_t response;    /* server: bytes of the answer */
     bool answered;        /* server */
+    bool mismatch;        /* server: the stream begins as only one side expects (PE-23) */
+    uint32_t header;      /* server: bytes of the PROXY header that it began with */
 };
 
 static inline struct conn *conn_by_tuple(struct tab_link *l)

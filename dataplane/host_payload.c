@@ -13,6 +13,7 @@
 #include "dataplane/addr.h"
 #include "dataplane/cursor.h"
 #include "dataplane/packet.h"
+#include "dataplane/proxy.h"
 
 #include <stdio.h>
 
@@ -297,9 +298,22 @@ static void dns_fill(const struct payload *p, uint64_t nth, uint64_t size, uint6
 /* -- streams --------------------------------------------------------------------------------------------- */
 
 /* nth: which message of the stream this is, from 0. */
+static void proxy_fill(uint64_t at, uint8_t *out, size_t n)
+{
+    uint8_t head[PROXY_MAX];
+    const struct proxy_header local = {.local = true};
+    size_t len = proxy_write(&local, head);
+    for (size_t i = 0; i < n; i++, at++)
+        out[i] = at < len ? head[at] : 0;
+}
+
 static void message_fill(const struct payload *p, uint64_t nth, uint64_t size, uint64_t at, uint8_t *out,
                          size_t n)
 {
+    if (p->kind == PAYLOAD_PROXY) {
+        proxy_fill(at, out, n);
+        return;
+    }
     if (p->kind == PAYLOAD_DNS && size >= DNS_LEAST) {
         dns_fill(p, nth, size, at, out, n);
         return;

@@ -14,7 +14,8 @@ enum payload_kind {
     PAYLOAD_MIXED,
     PAYLOAD_HTTP,
     PAYLOAD_TLS,
-    PAYLOAD_DNS
+    PAYLOAD_DNS,
+    PAYLOAD_PROXY /* a PROXY header of command LOCAL, nothing else */
 };
 
 /* => what data of a server port look like. */

@@ -11,6 +11,7 @@
 #include "dataplane/host_int.h"
 
 #include "dataplane/mem.h"
+#include "dataplane/proxy.h"
 #include "dataplane/rng.h"
 #include "dataplane/wire.h"
 
@@ -274,8 +275,9 @@ int conn_open(struct run *r)
         return rc ? rc : -ENOMEM;
     c->run = r;
     r->conn = c;
-    c->say = (struct payload){
-        .kind = payload_kind(t.proto, t.rport), .first = r->spec.request_bytes, .later = HOST_KEEP};
+    c->say = (struct payload){.kind = r->spec.proxy ? PAYLOAD_PROXY : payload_kind(t.proto, t.rport),
+                              .first = r->spec.request_bytes,
+                              .later = HOST_KEEP};
     say_host(&c->say, r->spec.name, r->spec.addr);
     tcp_connect(&c->tcp, &ops, host_now(h), initial_sequence(h), own_mss(h));
     return 0;
@@ -296,13 +298,26 @@ static void server_open(struct host *h, const struct tuple *t, const struct pack
     c->known = spec != NULL;
     c->goal = spec ? spec->request_bytes : 0;
     c->response = spec ? spec->response_bytes : HOST_RESPONSE;
-    c->say = (struct payload){.kind = payload_kind(t->proto, t->lport),
+    c->say = (struct payload){.kind = payload_kind(t->proto, spec ? spec->dport : t->lport), /* as the client says */
                               .answer = true,
                               .first = c->response,
                               .later = spec ? HOST_KEEP : HOST_RESPONSE};
     say_host(&c->say, spec ? spec->name : NULL, t->local);
     h->env->arrived(h->env->ctx, h->c.port, p);
     tcp_accept(&c->tcp, &ops, host_now(h), initial_sequence(h), own_mss(h), s);
+}
+
+/* What a client's stream begins with: a PROXY header where one is expected, and only there (PE-23). */
+static void first_bytes(struct conn *c, const uint8_t *data, size_t n)
+{
+    struct proxy_header header;
+    const int len = proxy_read(data, n, &header);
+    const bool there = len > 0 || len == -EINVAL || (len == -EAGAIN && n >= PROXY_FIXED);
+    c->mismatch = c->host->c.proxy ? len <= 0 : there;
+    if (c->mismatch || len <= 0)
+        return;
+    c->header = (uint32_t)len;
+    c->goal += c->header;
 }
 
 void host_tcp_input(struct host *h, const struct packet *p, const struct packet_info *in)
@@ -316,6 +331,8 @@ void host_tcp_input(struct host *h, const struct packet *p, const struct packet_
         c = NULL;
     }
     if (c) {
+        if (!c->tcp.active && !c->tcp.received && s.len && s.seq == c->tcp.rcv_nxt)
+            first_bytes(c, p->data + in->payload, in->payload_len);
         tcp_input(&c->tcp, host_now(h), &s);
         if (c->parked && c->tcp.state == TCPS_CLOSED)
             conn_dead(c);

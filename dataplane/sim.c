@@ -61,6 +61,8 @@ static bool tells(const struct packet *p, const struct packet_info *info)
 static void note_hop(struct sim *s, uint32_t port, struct packet *p, const struct packet_info *info, bool begins)
 {
     struct flow_result *f = sim_flow_of(s, p->meta.flow);
+    if (s->img->port[port].kind == PORT_PLS) /* NAT addresses, where nobody is */
+        return;
     if (!f || !tells(p, info) || (p->meta.reply ? f->answered : f->arrived))
         return;
     struct hop_list *l = p->meta.reply ? &f->return_path : &f->path;
@@ -465,6 +467,14 @@ static enum reason env_admit(void *ctx, uint32_t port, const struct packet *firs
     return r;
 }
 
+static void env_reset(void *ctx, uint32_t port, const struct packet *first, enum reason why)
+{
+    struct flow_result *f = first ? sim_flow_of(ctx, first->meta.flow) : NULL;
+    (void)port;
+    if (f && f->cut == REASON_NONE)
+        f->cut = why;
+}
+
 static bool env_dns(void *ctx, uint32_t port, const struct packet *query, struct dns_msg *answer)
 {
     struct sim *s = ctx;
@@ -540,6 +550,7 @@ struct sim *sim_new(uint64_t seed, const struct sim_ops *ops)
                                .done = env_done,
                                .arrived = env_arrived,
                                .admit = env_admit,
+                               .reset = env_reset,
                                .dns = env_dns};
     s->health = health_new();
     if (s->events && s->pipe && s->pool && s->wire_index && s->health)

@@ -3,6 +3,7 @@
  *
  * The platform's resolver has that address already, so its machine probes. To it a probe is a flow like others, with a
  * number that no flow of a scenario has; its packets carry the target's number instead of a flow's. */
+#include "dataplane/proxy.h"
 #include "dataplane/sim_int.h"
 
 static struct host *prober(const struct sim *s)
@@ -59,6 +60,7 @@ const struct flow_spec *sim_probe_spec(struct sim *s, uint32_t flow)
                                   .addr = at->addr,
                                   .proto = IPPROTO_NR_TCP,
                                   .dport = t->tcp_port,
+                                  .request_bytes = t->proxy ? PROXY_LOCAL_LEN : 0,
                                   .realm = at->realm,
                                   .probe = (flow & ~PROBE_FLOW) + 1,
                                   .proxy = t->proxy};

@@ -755,7 +755,10 @@ Test(check, unsupported)
     unsupported(VNET("10.0.0.0/16", "") "serviceEndpointPolicies: [{name: p, definitions: []}]\n"
                                         "captures: [{name: c, at: [hub]}]\n",
                 "", __LINE__);
-    REFUSED(NICS("  - {name: a, subnet: v/s, proxyProtocol: true}\n"), "6:43", "proxyProtocol");
+    REFUSED(NICS("  - {name: a, subnet: v/s, proxyProtocol: true}\n") "publicIPAddresses: [{name: pip}]\n"
+            "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, publicIPAddress: pip}]}]\n"
+            "privateLinkServices: [{name: p, loadBalancerFrontend: lb/fe, subnet: v/t}]\n",
+            "9:55", "loadBalancerFrontend with a public address");
     unsupported("virtualNetworks:\n  - {name: v, addressPrefixes: [10.0.0.0/16], dnsServers: [10.0.0.4], subnets: "
                 "[{name: s, addressPrefix: 10.0.0.0/24}]}\nnetworkInterfaces: [{name: a, subnet: v/s}]\n"
                 "dnsServers: [{name: dc, networkInterface: a}]\n"

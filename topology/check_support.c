@@ -17,18 +17,12 @@ static void use(struct uses *u, struct origin at)
     u->any = true;
 }
 
-static void private_link_services(struct uses *u)
+static void public_link_services(struct uses *u)
 {
-    if (u->m->privateLinkServices.n)
-        use(u, u->m->privateLinkServices.at[0].at);
-}
-
-static void proxy_protocol(struct uses *u)
-{
-    for (size_t i = 0; i < u->m->networkInterfaces.n; i++) {
-        const struct nic *x = &u->m->networkInterfaces.at[i];
-        if (x->proxyProtocol)
-            use(u, check_at(x->node, "proxyProtocol", x->at));
+    for (size_t i = 0; i < u->m->privateLinkServices.n; i++) {
+        const struct pls *s = &u->m->privateLinkServices.at[i];
+        if (!s->loadBalancerFrontend->subnet)
+            use(u, check_at(s->node, "loadBalancerFrontend", s->at));
     }
 }
 
@@ -36,8 +30,7 @@ static const struct {
     const char *what;
     void (*find)(struct uses *u);
 } unsupported[] = {
-    {"privateLinkServices", private_link_services},
-    {"proxyProtocol", proxy_protocol},
+    {"loadBalancerFrontend with a public address", public_link_services},
 };
 
 bool model_unsupported(const struct model *m, struct diag *d)

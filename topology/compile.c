@@ -564,6 +564,7 @@ static void port_nic(struct work *w, const struct nic *nic)
             h->onlink = s->addressPrefixes.at[i];
     h->gateway = h->onlink.addr + 1; /* */
     h->mtu = (uint16_t)nic->mtu;
+    h->proxy = nic->proxyProtocol;
     port_ranges(w, &nic->listens, &h->listens, &h->n_listens, &h->answers_ping);
     h->appliance.present = nic->appliance.present;
     h->appliance.forwards = nic->appliance.forwards;
