@@ -189,3 +189,31 @@ Test(cover_lb, O10_no_default_way_out)
           "  - {at: 1s, from: b, to: out, destinationPort: 443, expect: {verdict: delivered}}\n"
           "  - {at: 1s, from: c, to: out, destinationPort: 443, expect: {verdict: delivered}}\n");
 }
+
+/* O-08: a connection that says nothing for longer than the rule's timeout ends in silence, or at once where the rule resets. */
+Test(cover_lb, O08_idle_connections)
+{
+    story(WEB("Standard", "", "")
+          "flows:\n"
+          "  - {name: busy, from: vm, to: lb/fe, destinationPort: 80, keepOpen: 12m, keepOpenInterval: 3m,\n"
+          "     expect: {verdict: delivered}}\n"
+          "  - {name: idle, from: vm, to: lb/fe, destinationPort: 80, keepOpen: 12m, keepOpenInterval: 5m,\n"
+          "     expect: {verdict: dropped, reason: FlowExpired}}\n");
+    story(WEB("Standard", ", idleTimeoutInMinutes: 10", "")
+          "flows: [{from: vm, to: lb/fe, destinationPort: 80, keepOpen: 25m, keepOpenInterval: 9m,\n"
+          "  expect: {verdict: delivered}}]\n");
+    struct story s = story_tell(WEB("Standard", ", enableTcpReset: true", "")
+                                "flows: [{from: vm, to: lb/fe, destinationPort: 80, keepOpen: 12m, keepOpenInterval: 5m,\n"
+                                "  expect: {verdict: reset, reason: IdleTimeout}}]\n");
+    const struct flow_result *f = sim_result(run_sim(s.run), 1);
+    cr_expect(f->ended_at >= INT64_C(240000000000) && f->ended_at < INT64_C(240010000000), "%lld", (long long)f->ended_at);
+    unsigned resets = 0;
+    for (size_t i = 0; i < s.n_packets; i++) {
+        const struct story_packet *p = &s.packet[i];
+        resets += p->inbound && p->info.tcp_flags & TCP_RST && p->at == f->ended_at;
+        if (p->inbound && p->info.tcp_flags & TCP_RST && strcmp(p->port, "vm") == 0)
+            cr_expect_eq(p->info.src, IP4(10, 0, 2, 100), "the client hears it from the frontend");
+    }
+    cr_expect_eq(resets, 2, "both ends: %u", resets);
+    story_end(&s);
+}

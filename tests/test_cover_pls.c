@@ -143,6 +143,18 @@ Test(cover_pls, PE23_both_sides_must_agree)
           "  - {at: 1s, from: vm, to: pe, destinationPort: 443, keepOpen: 10s, expect: {verdict: delivered}}\n");
 }
 
+/* PE-24: five minutes, whatever the balancer's rule says. */
+Test(cover_pls, PE24_idle_connections)
+{
+    story(NETS("", "") ENDPOINT("")
+          "timeline: [{at: 0s, update: loadBalancers/lb, with: {loadBalancingRules: [{name: t, frontendIPConfiguration: fe,\n"
+          "  backendAddressPool: p, protocol: Tcp, frontendPort: 443, backendPort: 7443, idleTimeoutInMinutes: 30}]}}]\n"
+          "flows:\n"
+          "  - {at: 1s, from: vm, to: pe, destinationPort: 443, keepOpen: 15m, keepOpenInterval: 4m, expect: {verdict: delivered}}\n"
+          "  - {at: 1s, from: vm, to: pe, destinationPort: 443, keepOpen: 15m, keepOpenInterval: 6m, expect: {verdict: dropped,\n"
+          "     reason: FlowExpired, path: [vm, pe, lb/fe, api]}}\n");
+}
+
 /* -- streams ---------------------------------------------------------------------------------------------------------- */
 
 struct stream { /* one direction of the connection at one machine */

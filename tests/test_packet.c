@@ -502,6 +502,11 @@ Test(packet, rewrites_equal_building_anew)
             else
                 packet_set_dst(p, &in, a, q);
         }
+        static const uint32_t add[] = {0, 1, 36, UINT32_MAX, 0u - 36, 0x10000, 0xffff};
+        const uint32_t seq = in.seq, ack = in.ack, x = add[rng_below(&r, 7)], y = add[rng_below(&r, 7)];
+        packet_shift_seq(p, &in, x, y);
+        if (in.proto == 6)
+            cr_assert(in.seq == seq + x && in.ack == ack + y);
         cr_assert_eq(packet_dec_ttl(p, &in), p->data[22]);
         struct packet *want = packet_copy(pool, p);
         recompute(want);
