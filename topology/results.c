@@ -249,15 +249,28 @@ static json_t *json_ip(ip4 a)
     return json_string(ip4_format(a, buf));
 }
 
-/* What the model chose because the file did not say: addresses, identifiers. */
-static json_t *chosen(const struct model *m)
+/* NICs whose way out is default outbound access, and its address (O-01, O-06, O-10). */
+static json_t *default_outbound(const struct model *m, const struct compiled *c)
 {
-    json_t *o = json_object(), *nics = json_object(), *pes = json_object(), *services = json_object(), *out = json_object();
+    json_t *out = json_object();
+    for (uint32_t i = 0; i < c->image->n_ports; i++) {
+        const struct image_port *p = &c->image->port[i];
+        if (c->thing[i].kind != THING_NIC || p->pool == NONE32 ||
+            strncmp(numbers_name(c->numbering->pool, p->pool), "nic/", 4) != 0)
+            continue;
+        const struct nic *n = c->thing[i].p;
+        json_object_set_new(out, n->name, json_ip(address_default_outbound(m, n)));
+    }
+    return out;
+}
+
+/* What the model chose because the file did not say: addresses, identifiers. */
+static json_t *chosen(const struct model *m, const struct compiled *c)
+{
+    json_t *o = json_object(), *nics = json_object(), *pes = json_object(), *services = json_object();
     for (size_t i = 0; i < m->networkInterfaces.n; i++) {
         const struct nic *n = &m->networkInterfaces.at[i];
         json_object_set_new(nics, n->name, json_ip(n->privateIPAddress));
-        if (!n->publicIPAddress && !n->subnet->natGateway && n->subnet->defaultOutboundAccess)
-            json_object_set_new(out, n->name, json_ip(address_default_outbound(m, n)));
     }
     for (size_t i = 0; i < m->privateEndpoints.n; i++) {
         const struct private_endpoint *e = &m->privateEndpoints.at[i];
@@ -269,7 +282,7 @@ static json_t *chosen(const struct model *m)
     for (size_t i = 0; i < m->services.n; i++)
         json_object_set_new(services, m->services.at[i].name, json_ip(m->services.at[i].publicIPAddress));
     json_object_set_new(o, "networkInterfaces", nics);
-    json_object_set_new(o, "defaultOutbound", out);
+    json_object_set_new(o, "defaultOutbound", default_outbound(m, c));
     json_object_set_new(o, "privateEndpoints", pes);
     json_object_set_new(o, "services", services);
     json_t *plss = json_object();
@@ -323,7 +336,7 @@ json_t *results_json(const struct results *r, json_t *captures)
             json_array_append_new(expect, json_pack("{s:s, s:s, s:s, s:b}", "key", r->expect[i].key, "want", r->expect[i].want,
                                                     "got", r->expect[i].got, "ok", r->expect[i].ok));
     json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "scenario", m->scenario, "seed", (json_int_t)m->seed, "flows",
-                          flows, "expect", expect, "events", events(r), "counters", counters(r), "chosen", chosen(m));
+                          flows, "expect", expect, "events", events(r), "counters", counters(r), "chosen", chosen(m, run_image(r->run, 0)));
     if (!o)
         arena_oom("results");
     json_object_set_new(o, "captures", captures ? json_incref(captures) : json_array());
