@@ -5,10 +5,10 @@
  *      |  first failure                       success                       |
  *      +---------------------> ILL      WELL <------------------------------+
  *
- * One success is enough to be well. A target of the run's first image is taken as well until its first probe ended,
- * because the world is older than virtual time 0; that first probe alone decides, and at once where the network drops it.
- * Targets that appear later, and machines that are switched on again, are ill until a probe succeeds, as Azure has it. A
- * probe that has not ended when the next one is due has failed.
+ * One success is enough to be well. A target of the run's first image is taken as well until its first probe
+ * ended, because the world is older than virtual time 0; that first probe alone decides, and at once where
+ * the network drops it. Targets that appear later, and machines that are switched on again, are ill until a
+ * probe succeeds, as Azure has it. A probe that has not ended when the next one is due has failed.
  *
  * Machines that are switched off are not probed. */
 #include "dataplane/health.h"
@@ -66,7 +66,8 @@ void health_image(struct health *h, const struct image *img, bool first,
         t->count = want->count;
         if (!on || was)
             continue;
-        *t = (struct target){.probed = true, .well = first, .decided = !first, .count = want->count, .row = t->row + 1};
+        *t = (struct target){
+            .probed = true, .well = first, .decided = !first, .count = want->count, .row = t->row + 1};
         begin(ctx, i, t->row);
     }
 }

@@ -10,13 +10,14 @@ struct health;
 struct health *health_new(void);
 void health_free(struct health *h);
 
-/* A new image is in force: its targets are probed from now on, others no more; first: it is the run's first image, whose
- * world was there before. begin is called for each target that begins anew, with the number of its row of probes. */
+/* A new image is in force: its targets are probed from now on, others no more; first: it is the run's first
+ * image, whose world was there before. begin is called for each target that begins anew, with the number of
+ * its row of probes. */
 void health_image(struct health *h, const struct image *img, bool first,
                   void (*begin)(void *ctx, uint32_t target, uint64_t row), void *ctx);
 
-/* Time for the next probe of a row. => whether there is to be one. *pending: the one before has not ended, which counts
- * as failed. */
+/* Time for the next probe of a row. => whether there is to be one. *pending: the one before has not ended,
+ * which counts as failed. */
 bool health_next(struct health *h, uint32_t target, uint64_t row, bool *pending);
 /* The probe that is out ended. */
 void health_outcome(struct health *h, uint32_t target, bool success);

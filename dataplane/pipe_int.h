@@ -23,11 +23,12 @@ struct flow_state {
     uint32_t pool;     /* that translated its source last; NONE32 */
     bool answer;       /* made by the packet in the other direction */
     bool via_public;   /* came in through the instance's public address */
-    uint32_t extra;    /* NIC, frontend: balanced flow; endpoint of a private link service: translation; NONE32 */
+    uint32_t
+        extra; /* NIC, frontend: balanced flow; endpoint of a private link service: translation; NONE32 */
 };
 
-struct flow_count { /* records of one port */
-    uint32_t n[2];  /* by direction */
+struct flow_count {     /* records of one port */
+    uint32_t n[2];      /* by direction */
     int64_t full_until; /* before that no record expires */
 };
 
@@ -36,12 +37,12 @@ struct balanced {
     uint32_t frontend, backend; /* ports */
     ip4 addr;                   /* what the client sent to, and sees in the answers */
     uint16_t l4port;
-    bool translated;            /* the backend sees its own address instead, and this port: */
+    bool translated; /* the backend sees its own address instead, and this port: */
     uint16_t backend_port;
-    bool reset;                 /* when it idles too long */
+    bool reset; /* when it idles too long */
     uint32_t flow;
     int64_t seen, timeout;
-    uint32_t consumer;          /* endpoint's record, where it came through a private link service; NONE32 */
+    uint32_t consumer; /* endpoint's record, where it came through a private link service; NONE32 */
     struct proxy_shift proxy;
 };
 
@@ -50,7 +51,7 @@ struct nat_state {
     struct flow_key fwd, back;
     ip4 inner, addr;
     uint16_t inner_port, port;
-    uint8_t fins;   /* directions that are closed: 1 out, 2 in */
+    uint8_t fins; /* directions that are closed: 1 out, 2 in */
     bool answered;
     int64_t rests;  /* until then the port of a closed connection rests; 0: not closed */
     bool owned;     /* fwd is not in the table: the owner leads here */
@@ -59,7 +60,7 @@ struct nat_state {
 };
 
 struct pipe {
-    struct flowtab *index; /* key -> position in state */
+    struct flowtab *index;    /* key -> position in state */
     struct flow_state *state; /* given back: all zero but nexthop, the next of them */
     size_t n, cap, n_free;
     uint32_t first_free;
@@ -107,14 +108,15 @@ bool pipe_goes_on(const struct ctx *c);
 /* pipe_nat.c */
 /* Translate the source into the pool. => REASON_NONE, with the source rewritten. */
 enum reason nat_out(struct ctx *c, uint32_t pool);
-/* => the pool for a flow's source: the interface's, but a flow that left by a load balancer stays there as long as the
- * balancer has its address (O-03). s: the flow, or NULL. */
+/* => the pool for a flow's source: the interface's, but a flow that left by a load balancer stays there as
+ * long as the balancer has its address (O-03). s: the flow, or NULL. */
 uint32_t nat_pool(const struct ctx *c, const struct flow_state *s);
 /* The destination is an address of the pool: undo. => whether a translation leads back. */
 bool nat_in(struct ctx *c, uint32_t pool);
 /* A consumer's flow enters a private link service: its endpoint's record leads to its translation. */
 enum reason nat_consumer(struct ctx *c, struct flow_state *s);
-/* An answer reaches a private link service. => the endpoint that it leaves by, both ends rewritten; PORT_NONE. */
+/* An answer reaches a private link service. => the endpoint that it leaves by, both ends rewritten;
+ * PORT_NONE. */
 uint32_t nat_provider(struct ctx *c);
 
 /* pipe_lb.c */

@@ -1,32 +1,35 @@
 /* pipe_lb.c - load balancers.
  *
- * A frontend is an address without a machine. The first packet of a flow finds a rule and a backend; from then on the
- * flow's record at the frontend leads to both, whatever becomes of rule and pool:
+ * A frontend is an address without a machine. The first packet of a flow finds a rule and a backend; from
+ * then on the flow's record at the frontend leads to both, whatever becomes of rule and pool:
  *
- *     client -> frontend  --record-->  struct balanced {backend, what the client sent to}  <--record--  backend's answers
+ *     client -> frontend  --record-->  struct balanced {backend, address sent to}  <--record--  answers
  *
- * The destination is rewritten before the backend's security groups see the packet (B-01: the client's own address is
- * left alone), and the answers of the backend get the frontend's address as they leave its NIC, before the route: they do
- * not pass the frontend. With floating IP nothing is rewritten, and packets that a user route sends to a frontend on
- * their way elsewhere (R-16) are not for it: only a rule for all ports takes those, and again nothing is rewritten.
+ * The destination is rewritten before the backend's security groups see the packet (B-01: the client's own
+ * address is left alone), and the answers of the backend get the frontend's address as they leave its NIC,
+ * before the route: they do not pass the frontend. With floating IP nothing is rewritten, and packets that a
+ * user route sends to a frontend on their way elsewhere (R-16) are not for it: only a rule for all ports
+ * takes those, and again nothing is rewritten.
  *
- * Choice. Every backend that is well gets a number out of the flow's five values and its own address; the highest one
- * wins (rendezvous hashing). So the choice depends on nothing but the flow and who is well, and a backend that goes
- * moves only its own flows. A rule for all ports orders the two ends first: both directions of a flow that crosses one
- * frontend get the same appliance (B-07), and share one record besides, so that they stay together.
+ * Choice. Every backend that is well gets a number out of the flow's five values and its own address; the
+ * highest one wins (rendezvous hashing). So the choice depends on nothing but the flow and who is well, and a
+ * backend that goes moves only its own flows. A rule for all ports orders the two ends first: both directions
+ * of a flow that crosses one frontend get the same appliance (B-07), and share one record besides, so that
+ * they stay together.
  *
- * Health (B-06). A backend whose probe fails gets no new flow. TCP connections stay where they are, with a Basic balancer
- * as long as any backend is well; datagrams and new connections that reuse the five values move on. A machine that is
- * switched off is not well at once.
+ * Health (B-06). A backend whose probe fails gets no new flow. TCP connections stay where they are, with a
+ * Basic balancer as long as any backend is well; datagrams and new connections that reuse the five values
+ * move on. A machine that is switched off is not well at once.
  *
- * Idle flows (O-08). A connection that is silent for longer than its rule says is forgotten: what follows is dropped, or
- * both ends were reset before, where the rule says so: pipe_idle is asked then.
+ * Idle flows (O-08). A connection that is silent for longer than its rule says is forgotten: what follows is
+ * dropped, or both ends were reset before, where the rule says so: pipe_idle is asked then.
  *
- * PROXY protocol (PE-23). See proxy.c: here the header is put in front of a consumer's first bytes, on the last lossless
- * step to the backend, and the answers' acknowledgements are taken back. An acknowledgement of the header alone is news
- * to nobody and ends here, as long as the consumer's bytes were not yet sent on.
+ * PROXY protocol (PE-23). See proxy.c: here the header is put in front of a consumer's first bytes, on the
+ * last lossless step to the backend, and the answers' acknowledgements are taken back. An acknowledgement of
+ * the header alone is news to nobody and ends here, as long as the consumer's bytes were not yet sent on.
  *
- * Costs: one hash lookup for a packet of a known flow at the frontend; the answers' record is found anyhow. */
+ * Costs: one hash lookup for a packet of a known flow at the frontend; the answers' record is found anyhow.
+ */
 #include "dataplane/pipe_int.h"
 
 #include "dataplane/rng.h"
@@ -34,7 +37,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- health --------------------------------------------------------------------------------------------------- */
+/* -- health ---------------------------------------------------------------------------------------------- */
 
 void pipe_health(struct pipe *p, uint32_t target, bool well)
 {
@@ -60,7 +63,7 @@ static bool takes_flows(const struct ctx *c, const struct image_backend *b)
     return c->img->port[b->port].up && pipe_is_well(c->p, b->target);
 }
 
-/* -- rule and backend --------------------------------------------------------------------------------------------- */
+/* -- rule and backend ------------------------------------------------------------------------------------ */
 
 /* The rule for a packet: by port, else the one for all ports, which alone takes what only passes through. */
 static const struct image_rule *rule_of(const struct ctx *c)
@@ -114,7 +117,7 @@ static bool stays(const struct ctx *c, const struct balanced *b, const struct im
     return well || (pipe_goes_on(c) && (any || !c->at->frontend->basic));
 }
 
-/* -- flows ---------------------------------------------------------------------------------------------------------- */
+/* -- flows ----------------------------------------------------------------------------------------------- */
 
 static void link_record(struct ctx *c, struct flow_key key, uint32_t extra)
 {
@@ -166,7 +169,8 @@ static enum reason refuses(const struct ctx *c, const struct image_backend *b)
     const struct image_port *to = &c->img->port[b->port];
     if (c->src == to->addr && c->at->realm == to->realm)
         return REASON_BACKEND_LOOP; /* B-08 */
-    if (c->at->realm == REALM_PUBLIC && !c->at->frontend->basic && to->acl[1][0] == NONE32 && to->acl[1][1] == NONE32)
+    if (c->at->realm == REALM_PUBLIC && !c->at->frontend->basic && to->acl[1][0] == NONE32 &&
+        to->acl[1][1] == NONE32)
         return REASON_INBOUND_CLOSED; /* G-19 */
     return REASON_NONE;
 }
@@ -202,7 +206,7 @@ static struct balanced *balance(struct ctx *c, uint32_t *index)
     return begin(c, r, to->port, index);
 }
 
-/* -- PROXY protocol ---------------------------------------------------------------------------------------------------- */
+/* -- PROXY protocol -------------------------------------------------------------------------------------- */
 
 static size_t header_of(const struct ctx *c, const struct balanced *b, uint8_t *out)
 {
@@ -245,10 +249,11 @@ static bool proxy_answer(struct ctx *c, struct balanced *b)
     if (!(in->tcp_flags & TCP_ACK))
         return true;
     c->d->ack_add = proxy_ack_add(&b->proxy, in->ack);
-    return b->proxy.data || !c->d->ack_add || in->payload_len || in->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST);
+    return b->proxy.data || !c->d->ack_add || in->payload_len ||
+           in->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST);
 }
 
-/* -- packets ----------------------------------------------------------------------------------------------------------- */
+/* -- packets --------------------------------------------------------------------------------------------- */
 
 void lb_in(struct ctx *c)
 {
@@ -299,7 +304,7 @@ bool lb_answer(struct ctx *c, struct flow_state *s)
     return true;
 }
 
-/* -- idle flows -------------------------------------------------------------------------------------------------------- */
+/* -- idle flows ------------------------------------------------------------------------------------------ */
 
 uint32_t pipe_idle(struct pipe *p, int64_t now, uint32_t watch, int64_t *again)
 {

@@ -1,34 +1,39 @@
 /* pipe_nat.c - translation of sources.
  *
- * A translation makes (inner address, port) look like (outer address, port) towards one destination, so one outer port
- * serves many destinations. It is found by two keys, like a flow, with the pool's number in place of the port:
+ * A translation makes (inner address, port) look like (outer address, port) towards one destination, so one
+ * outer port serves many destinations. It is found by two keys, like a flow, with the pool's number in place
+ * of the port:
  *
  *     fwd   inner -> destination        what a machine sends
  *     back  destination -> outer        what comes back
  *
- * The source port is kept where it is free. A machine may have a share of the pool only, that is some of its addresses
- * and a range of ports (O-05): what it has not it cannot take from others, hence SnatExhausted with ports left. With a
- * timeout a translation's port is free again when it was idle for longer; that is found out when somebody wants it.
+ * The source port is kept where it is free. A machine may have a share of the pool only, that is some of its
+ * addresses and a range of ports (O-05): what it has not it cannot take from others, hence SnatExhausted with
+ * ports left. With a timeout a translation's port is free again when it was idle for longer; that is found
+ * out when somebody wants it.
  *
- * NAT gateways (O-02) know connections. TCP that begins in the middle, or was idle for too long, is answered with a reset;
- * a new SYN makes a new translation. The port of a closed connection rests before it is used again towards the same
- * destination: 65 s after both FINs, 16 s after a reset, 65 s after a datagram flow timed out (4 minutes, whatever the
- * setting for TCP). A SYN without answer holds it for 30 s.
+ * NAT gateways (O-02) know connections. TCP that begins in the middle, or was idle for too long, is answered
+ * with a reset; a new SYN makes a new translation. The port of a closed connection rests before it is used
+ * again towards the same destination: 65 s after both FINs, 16 s after a reset, 65 s after a datagram flow
+ * timed out (4 minutes, whatever the setting for TCP). A SYN without answer holds it for 30 s.
  *
- * Private link services (PE-21). Consumers' address spaces may overlap, so their flows are told apart by the record at
- * their endpoint, which leads to the translation; only the way back has a key. Answers find the translation, its owner,
- * and from the owner's key the consumer's own addresses. Nothing else leads back: nobody behind the service can open a
- * connection to a consumer (PE-04).
+ * Private link services (PE-21). Consumers' address spaces may overlap, so their flows are told apart by the
+ * record at their endpoint, which leads to the translation; only the way back has a key. Answers find the
+ * translation, its owner, and from the owner's key the consumer's own addresses. Nothing else leads back:
+ * nobody behind the service can open a connection to a consumer (PE-04).
  *
- * Costs: one hash lookup for a known translation; a new one looks for a free port in turn, from the wanted one on. */
+ * Costs: one hash lookup for a known translation; a new one looks for a free port in turn, from the wanted
+ * one on. */
 #include "dataplane/pipe_int.h"
 
-static struct flow_key nat_key(uint32_t pool, bool back, uint8_t proto, ip4 src, ip4 dst, uint16_t sport, uint16_t dport)
+static struct flow_key nat_key(uint32_t pool, bool back, uint8_t proto, ip4 src, ip4 dst, uint16_t sport,
+                               uint16_t dport)
 {
     return flow_key_make(pool, back, proto, src, dst, sport, dport);
 }
 
-/* => whether the destination's port makes no difference: echoes have none, a cone's datagrams share (O-05). */
+/* => whether the destination's port makes no difference: echoes have none, a cone's datagrams share (O-05).
+ */
 static bool loose(const struct ctx *c, const struct image_pool *pool)
 {
     return c->info->proto == IPPROTO_NR_ICMP || (pool->cone && c->info->proto == IPPROTO_NR_UDP);
@@ -43,7 +48,7 @@ static bool has_address(const struct image_pool *pool, ip4 addr)
 }
 
 /* Timers of NAT gateways, ns (O-02). */
-#define SECONDS(n)     ((n) * INT64_C(1000000000))
+#define SECONDS(n)     ((n)*INT64_C(1000000000))
 #define REST_FIN       SECONDS(65)
 #define REST_RST       SECONDS(16)
 #define REST_HALF_OPEN SECONDS(30)
@@ -65,7 +70,8 @@ static bool forgotten(const struct ctx *c, const struct image_pool *pool, const 
 static bool idle(const struct ctx *c, const struct image_pool *pool, const struct nat_state *n)
 {
     if (pool->gateway)
-        return forgotten(c, pool, n) && (c->info->proto == IPPROTO_NR_TCP || c->now - n->seen > UDP_TIMEOUT + REST_UDP);
+        return forgotten(c, pool, n) &&
+               (c->info->proto == IPPROTO_NR_TCP || c->now - n->seen > UDP_TIMEOUT + REST_UDP);
     return pool->timeout && c->now - n->seen > pool->timeout;
 }
 
@@ -83,8 +89,8 @@ static void note(const struct ctx *c, struct nat_state *n, uint8_t direction)
         n->rests = c->now + REST_FIN;
 }
 
-/* What a NAT gateway does with a flow that it knew, or never did (i is FLOW_MISS). => REASON_NONE: *i is its translation,
- * or FLOW_MISS where it gets a new one. */
+/* What a NAT gateway does with a flow that it knew, or never did (i is FLOW_MISS). => REASON_NONE: *i is its
+ * translation, or FLOW_MISS where it gets a new one. */
 static enum reason gateway_knows(const struct ctx *c, const struct image_pool *pool, uint64_t *i)
 {
     const struct nat_state *n = *i != FLOW_MISS ? &c->p->nat[*i] : NULL;
@@ -116,7 +122,8 @@ static void evict(struct pipe *p, uint64_t i)
     n->owner = NONE32;
 }
 
-/* => place of a new translation to (addr, port) of the pool towards where the packet goes; FLOW_MISS: that is taken. */
+/* => place of a new translation to (addr, port) of the pool towards where the packet goes; FLOW_MISS: that is
+ * taken. */
 static uint64_t take(struct ctx *c, uint32_t index, ip4 addr, uint16_t port)
 {
     struct pipe *p = c->p;
@@ -167,7 +174,8 @@ static uint64_t choose(struct ctx *c, uint32_t index)
     return i;
 }
 
-/* => place of the translation that the packet's flow has; FLOW_MISS: none, or its public address is no longer the pool's. */
+/* => place of the translation that the packet's flow has; FLOW_MISS: none, or its public address is no longer
+ * the pool's. */
 static uint64_t known(const struct ctx *c, uint32_t index)
 {
     const struct image_pool *pool = &c->img->pool[index];
@@ -191,7 +199,8 @@ enum reason nat_out(struct ctx *c, uint32_t index)
         return REASON_PROTOCOL_UNSUPPORTED;
     if ((c->info->mf || c->info->frag_offset) && !pool->carries_fragments)
         return REASON_FRAGMENT_DROPPED; /* M-06 */
-    struct flow_key fwd = nat_key(index, false, proto, c->src, c->dst, c->sport, loose(c, pool) ? 0 : c->dport);
+    struct flow_key fwd =
+        nat_key(index, false, proto, c->src, c->dst, c->sport, loose(c, pool) ? 0 : c->dport);
     uint64_t i = known(c, index);
     enum reason why = pool->gateway ? gateway_knows(c, pool, &i) : REASON_NONE;
     if (why != REASON_NONE)
@@ -245,8 +254,8 @@ enum reason nat_consumer(struct ctx *c, struct flow_state *s)
 uint32_t nat_provider(struct ctx *c)
 {
     struct pipe *p = c->p;
-    uint64_t i = flowtab_get(
-        p->nat_index, nat_key(c->at->pool, true, c->info->proto, c->src, c->dst, c->sport, c->dport));
+    uint64_t i = flowtab_get(p->nat_index,
+                             nat_key(c->at->pool, true, c->info->proto, c->src, c->dst, c->sport, c->dport));
     if (i == FLOW_MISS || p->nat[i].owner >= p->n || p->state[p->nat[i].owner].extra != i)
         return PORT_NONE;
     const struct flow_key k = p->state[p->nat[i].owner].key;

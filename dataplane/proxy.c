@@ -9,16 +9,16 @@
  *     16   source, destination, source port, destination port
  *     28   0xee, length 5, 0x01, link identifier in *little* endian (PE-23)
  *
- * Whoever puts the header in ends no connection. The consumer's first byte has sequence number base; towards the backend
- * the header takes base to base + len, so everything from base on moves up by len, and acknowledgements from the backend
- * move down again:
+ * Whoever puts the header in ends no connection. The consumer's first byte has sequence number base; towards
+ * the backend the header takes base to base + len, so everything from base on moves up by len, and
+ * acknowledgements from the backend move down again:
  *
  *     consumer's numbers    base-1 (SYN) | base ............
  *     backend's numbers     base-1 (SYN) | header | base+len ...
  *
- * An acknowledgement of a part of the header, or of all of it, is base on the consumer's side: it acknowledges nothing of
- * the consumer's. Before the header is sent nothing moves. Streams longer than 2^31 bytes wrap, so numbers are compared
- * with base only until the header is acknowledged. */
+ * An acknowledgement of a part of the header, or of all of it, is base on the consumer's side: it
+ * acknowledges nothing of the consumer's. Before the header is sent nothing moves. Streams longer than 2^31
+ * bytes wrap, so numbers are compared with base only until the header is acknowledged. */
 #include "dataplane/proxy.h"
 
 #include "dataplane/wire.h"
@@ -27,8 +27,15 @@
 
 static const uint8_t signature[12] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
 
-enum { AT_COMMAND = 12, AT_FAMILY = 13, AT_LENGTH = 14, AT_TLV = 28, COMMAND_LOCAL = 0x20, COMMAND_PROXY = 0x21,
-       FAMILY_TCP4 = 0x11 };
+enum {
+    AT_COMMAND = 12,
+    AT_FAMILY = 13,
+    AT_LENGTH = 14,
+    AT_TLV = 28,
+    COMMAND_LOCAL = 0x20,
+    COMMAND_PROXY = 0x21,
+    FAMILY_TCP4 = 0x11
+};
 
 size_t proxy_write(const struct proxy_header *h, uint8_t *out)
 {

@@ -14,7 +14,8 @@
 
 enum { EV_DELIVER, EV_TIMER, EV_CALL, EV_PROBE, EV_IDLE };
 
-#define PROBE_FLOW 0x80000000u /* the flow id of a target's probe, as its host knows it: with the target's number */
+#define PROBE_FLOW                                                                                           \
+    0x80000000u /* the flow id of a target's probe, as its host knows it: with the target's number */
 
 struct wire {
     int64_t free_at, last_arrival;

@@ -4,68 +4,79 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-/* Two web servers behind an internal and a public frontend, a client in the network, one in a peered one, one outside. */
-#define WEB(sku, rule, more)                                                                                    \
-    "virtualNetworks:\n"                                                                                        \
-    "  - {name: net, addressPrefixes: [10.0.0.0/16], subnets: [{name: clients, addressPrefix: 10.0.1.0/24},\n"  \
-    "     {name: web, addressPrefix: 10.0.2.0/24, networkSecurityGroup: g}],\n"                                 \
-    "     virtualNetworkPeerings: [{remoteVirtualNetwork: far}]}\n"                                             \
-    "  - {name: far, location: eastus, addressPrefixes: [10.1.0.0/16], subnets: [{name: s, addressPrefix: 10.1.1.0/24}],\n" \
-    "     virtualNetworkPeerings: [{remoteVirtualNetwork: net}]}\n"                                             \
-    "networkSecurityGroups: [{name: g, securityRules: [{name: web, priority: 200, direction: Inbound, access: Allow,\n" \
-    "  protocol: '*', destinationPortRange: '8080'}]}]\n"                                                       \
-    "networkInterfaces:\n"                                                                                      \
-    "  - {name: vm, subnet: net/clients, privateIPAddress: 10.0.1.4}\n"                                         \
-    "  - {name: far-vm, subnet: far/s, privateIPAddress: 10.1.1.4}\n"                                           \
-    "  - {name: w1, subnet: net/web, privateIPAddress: 10.0.2.4, listens: [tcp/8080, udp/8080]}\n"              \
-    "  - {name: w2, subnet: net/web, privateIPAddress: 10.0.2.5, listens: [tcp/8080, udp/8080]}\n"              \
-    "publicIPAddresses: [{name: pip, ipAddress: 20.50.9.9}, {name: npip, ipAddress: 20.50.7.7}]\n"               \
-    "loadBalancers:\n"                                                                                          \
-    "  - name: lb\n"                                                                                            \
-    "    sku: " sku "\n"                                                                                        \
-    "    frontendIPConfigurations: [{name: fe, subnet: net/web, privateIPAddress: 10.0.2.100}]\n"               \
-    "    backendAddressPools: [{name: p, networkInterfaces: [w1, w2]}]\n"                                       \
-    "    probes: [{name: t, protocol: Tcp, port: 8080, intervalInSeconds: 5, numberOfProbes: 2}]\n"             \
-    "    loadBalancingRules: [{name: web, frontendIPConfiguration: fe, backendAddressPool: p, probe: t,\n"      \
-    "      protocol: Tcp, frontendPort: 80, backendPort: 8080" rule "}]\n"                                      \
-    "  - name: public\n"                                                                                        \
-    "    sku: " sku "\n"                                                                                        \
-    "    frontendIPConfigurations: [{name: fe, publicIPAddress: pip}]\n"                                        \
-    "    backendAddressPools: [{name: p, networkInterfaces: [w1, w2]}]\n"                                       \
-    "    loadBalancingRules: [{name: web, frontendIPConfiguration: fe, backendAddressPool: p,\n"                \
-    "      protocol: Tcp, frontendPort: 80, backendPort: 8080}]\n"                                              \
+/* Two web servers behind an internal and a public frontend, a client in the network, one in a peered one, one
+ * outside. */
+#define WEB(sku, rule, more)                                                                                 \
+    "virtualNetworks:\n"                                                                                     \
+    "  - {name: net, addressPrefixes: [10.0.0.0/16], subnets: [{name: clients, addressPrefix: "              \
+    "10.0.1.0/24},\n"                                                                                        \
+    "     {name: web, addressPrefix: 10.0.2.0/24, networkSecurityGroup: g}],\n"                              \
+    "     virtualNetworkPeerings: [{remoteVirtualNetwork: far}]}\n"                                          \
+    "  - {name: far, location: eastus, addressPrefixes: [10.1.0.0/16], subnets: [{name: s, addressPrefix: "  \
+    "10.1.1.0/24}],\n"                                                                                       \
+    "     virtualNetworkPeerings: [{remoteVirtualNetwork: net}]}\n"                                          \
+    "networkSecurityGroups: [{name: g, securityRules: [{name: web, priority: 200, direction: Inbound, "      \
+    "access: Allow,\n"                                                                                       \
+    "  protocol: '*', destinationPortRange: '8080'}]}]\n"                                                    \
+    "networkInterfaces:\n"                                                                                   \
+    "  - {name: vm, subnet: net/clients, privateIPAddress: 10.0.1.4}\n"                                      \
+    "  - {name: far-vm, subnet: far/s, privateIPAddress: 10.1.1.4}\n"                                        \
+    "  - {name: w1, subnet: net/web, privateIPAddress: 10.0.2.4, listens: [tcp/8080, udp/8080]}\n"           \
+    "  - {name: w2, subnet: net/web, privateIPAddress: 10.0.2.5, listens: [tcp/8080, udp/8080]}\n"           \
+    "publicIPAddresses: [{name: pip, ipAddress: 20.50.9.9}, {name: npip, ipAddress: 20.50.7.7}]\n"           \
+    "loadBalancers:\n"                                                                                       \
+    "  - name: lb\n"                                                                                         \
+    "    sku: " sku "\n"                                                                                     \
+    "    frontendIPConfigurations: [{name: fe, subnet: net/web, privateIPAddress: 10.0.2.100}]\n"            \
+    "    backendAddressPools: [{name: p, networkInterfaces: [w1, w2]}]\n"                                    \
+    "    probes: [{name: t, protocol: Tcp, port: 8080, intervalInSeconds: 5, numberOfProbes: 2}]\n"          \
+    "    loadBalancingRules: [{name: web, frontendIPConfiguration: fe, backendAddressPool: p, probe: t,\n"   \
+    "      protocol: Tcp, frontendPort: 80, backendPort: 8080" rule "}]\n"                                   \
+    "  - name: public\n"                                                                                     \
+    "    sku: " sku "\n"                                                                                     \
+    "    frontendIPConfigurations: [{name: fe, publicIPAddress: pip}]\n"                                     \
+    "    backendAddressPools: [{name: p, networkInterfaces: [w1, w2]}]\n"                                    \
+    "    loadBalancingRules: [{name: web, frontendIPConfiguration: fe, backendAddressPool: p,\n"             \
+    "      protocol: Tcp, frontendPort: 80, backendPort: 8080}]\n"                                           \
     "internetHosts: [{name: out, ipAddress: 93.184.216.34, listens: [tcp/443]}]\n" more
 
 Test(cover_lb, B01_frontends_from_everywhere)
 {
-    story(WEB("Standard", "", "")
-          "flows:\n"
-          "  - {at: 1s, from: vm, to: 10.0.2.100, destinationPort: 80, count: 6, expect: {verdict: delivered,\n"
-          "     sourceSeen: 10.0.1.4, via: [lb/fe], returnNotVia: [lb/fe], nextHopType: VnetLocal}}\n"
-          "  - {at: 1s, from: far-vm, to: lb/fe, destinationPort: 80, expect: {verdict: delivered, sourceSeen: 10.1.1.4,\n"
-          "     nextHopType: VNetGlobalPeering}}\n"
-          "  - {at: 1s, from: out, to: 20.50.9.9, destinationPort: 80, expect: {verdict: delivered,\n"
-          "     sourceSeen: 93.184.216.34, via: [public/fe]}}\n"
-          "  - {at: 1s, from: vm, to: lb/fe, destinationPort: 81, expect: {verdict: dropped, reason: NoBalancingRule,\n"
-          "     path: [vm, lb/fe]}}\n"
-          "  - {at: 1s, from: vm, to: lb/fe, protocol: icmp, expect: {verdict: dropped, reason: ProtocolUnsupported}}\n");
+    story(WEB("Standard", "",
+              "") "flows:\n"
+                  "  - {at: 1s, from: vm, to: 10.0.2.100, destinationPort: 80, count: 6, expect: {verdict: "
+                  "delivered,\n"
+                  "     sourceSeen: 10.0.1.4, via: [lb/fe], returnNotVia: [lb/fe], nextHopType: VnetLocal}}\n"
+                  "  - {at: 1s, from: far-vm, to: lb/fe, destinationPort: 80, expect: {verdict: delivered, "
+                  "sourceSeen: 10.1.1.4,\n"
+                  "     nextHopType: VNetGlobalPeering}}\n"
+                  "  - {at: 1s, from: out, to: 20.50.9.9, destinationPort: 80, expect: {verdict: delivered,\n"
+                  "     sourceSeen: 93.184.216.34, via: [public/fe]}}\n"
+                  "  - {at: 1s, from: vm, to: lb/fe, destinationPort: 81, expect: {verdict: dropped, reason: "
+                  "NoBalancingRule,\n"
+                  "     path: [vm, lb/fe]}}\n"
+                  "  - {at: 1s, from: vm, to: lb/fe, protocol: icmp, expect: {verdict: dropped, reason: "
+                  "ProtocolUnsupported}}\n");
 }
 
 Test(cover_lb, P07_basic_and_global_peering)
 {
-    story(WEB("Basic", "", "")
-          "flows:\n"
-          "  - {at: 1s, from: far-vm, to: lb/fe, destinationPort: 80, expect: {verdict: dropped, reason: NoPeering}}\n"
-          "  - {at: 1s, from: far-vm, to: w1, destinationPort: 8080, expect: {verdict: delivered}}\n"
-          "  - {at: 1s, from: vm, to: lb/fe, destinationPort: 80, expect: {verdict: delivered}}\n");
+    story(WEB("Basic", "",
+              "") "flows:\n"
+                  "  - {at: 1s, from: far-vm, to: lb/fe, destinationPort: 80, expect: {verdict: dropped, "
+                  "reason: NoPeering}}\n"
+                  "  - {at: 1s, from: far-vm, to: w1, destinationPort: 8080, expect: {verdict: delivered}}\n"
+                  "  - {at: 1s, from: vm, to: lb/fe, destinationPort: 80, expect: {verdict: delivered}}\n");
 }
 
-/* The client talks to the frontend alone, the servers to the client alone, and checksums are right everywhere. */
+/* The client talks to the frontend alone, the servers to the client alone, and checksums are right
+ * everywhere. */
 Test(cover_lb, B05_who_sees_what)
 {
-    struct story s = story_tell(WEB("Standard", "", "")
-                                "flows: [{at: 1s, from: vm, to: lb/fe, destinationPort: 80, count: 4, interval: 1s,\n"
-                                "  responseBytes: 20KiB, expect: {verdict: delivered}}]\n");
+    struct story s = story_tell(
+        WEB("Standard", "",
+            "") "flows: [{at: 1s, from: vm, to: lb/fe, destinationPort: 80, count: 4, interval: 1s,\n"
+                "  responseBytes: 20KiB, expect: {verdict: delivered}}]\n");
     const ip4 fe = IP4(10, 0, 2, 100), vm = IP4(10, 0, 1, 4);
     unsigned client = 0, server = 0, probes = 0;
     for (size_t i = 0; i < s.n_packets; i++) {
@@ -89,58 +100,66 @@ Test(cover_lb, B05_who_sees_what)
 
 Test(cover_lb, B05_floating_address)
 {
-    story(WEB("Standard", ", enableFloatingIP: true", "")
-          "flows: [{at: 1s, from: vm, to: lb/fe, destinationPort: 80, expect: {verdict: refused}}]\n"); /* the port is kept */
+    story(WEB("Standard", ", enableFloatingIP: true",
+              "") "flows: [{at: 1s, from: vm, to: lb/fe, destinationPort: 80, expect: {verdict: "
+                  "refused}}]\n"); /* the port is kept */
 }
 
 /* B-03: the rule that lets probes in is a default one; a rule before it takes all members out. */
 Test(cover_lb, B03_blocked_probes)
 {
-    story(WEB("Standard", "", "")
-          "timeline: [{at: 2s, add: networkSecurityGroups/g/securityRules, with: {name: x, priority: 100,\n"
-          "  direction: Inbound, access: Deny, protocol: '*', sourceAddressPrefix: AzureLoadBalancer}}]\n"
-          "flows:\n"
-          "  - {at: 9900ms, from: vm, to: lb/fe, destinationPort: 80, expect: {verdict: delivered}}\n"
-          "  - {at: 15100ms, from: vm, to: lb/fe, destinationPort: 80, expect: {verdict: dropped, reason: NoHealthyBackend,\n"
-          "     path: [vm, lb/fe]}}\n"
-          "  - {at: 15100ms, from: vm, to: w1, destinationPort: 8080, expect: {verdict: delivered}}\n"
-          "  - {at: 15100ms, from: out, to: public/fe, destinationPort: 80, expect: {verdict: delivered}}\n"); /* no probe there */
+    story(WEB(
+        "Standard", "",
+        "") "timeline: [{at: 2s, add: networkSecurityGroups/g/securityRules, with: {name: x, priority: 100,\n"
+            "  direction: Inbound, access: Deny, protocol: '*', sourceAddressPrefix: AzureLoadBalancer}}]\n"
+            "flows:\n"
+            "  - {at: 9900ms, from: vm, to: lb/fe, destinationPort: 80, expect: {verdict: delivered}}\n"
+            "  - {at: 15100ms, from: vm, to: lb/fe, destinationPort: 80, expect: {verdict: dropped, reason: "
+            "NoHealthyBackend,\n"
+            "     path: [vm, lb/fe]}}\n"
+            "  - {at: 15100ms, from: vm, to: w1, destinationPort: 8080, expect: {verdict: delivered}}\n"
+            "  - {at: 15100ms, from: out, to: public/fe, destinationPort: 80, expect: {verdict: "
+            "delivered}}\n"); /* no probe there */
 }
 
 /* What does not answer from the start gets nothing; the first probe decides. */
 Test(cover_lb, B06_first_probe)
 {
-    story(WEB("Standard", "", "")
-          "timeline: [{at: 0s, update: networkInterfaces/w1, with: {listens: []}}]\n"
-          "flows: [{at: 100ms, from: vm, to: lb/fe, destinationPort: 80, count: 20, interval: 1ms,\n"
-          "  expect: {verdict: delivered, via: [w2]}}]\n");
+    story(WEB("Standard", "",
+              "") "timeline: [{at: 0s, update: networkInterfaces/w1, with: {listens: []}}]\n"
+                  "flows: [{at: 100ms, from: vm, to: lb/fe, destinationPort: 80, count: 20, interval: 1ms,\n"
+                  "  expect: {verdict: delivered, via: [w2]}}]\n");
 }
 
 /* Off at once; on again after one successful probe. */
 Test(cover_lb, B06_switched_off_and_on)
 {
-    story(WEB("Standard", "", "")
-          "timeline:\n"
-          "  - {at: 2s, update: networkInterfaces/w1, with: {powerState: deallocated}}\n"
-          "  - {at: 8s, update: networkInterfaces/w1, with: {powerState: running}}\n"
-          "  - {at: 9s, update: networkInterfaces/w2, with: {powerState: deallocated}}\n"
-          "flows:\n"
-          "  - {at: 2s, from: vm, to: lb/fe, destinationPort: 80, count: 20, interval: 1ms, expect: {verdict: delivered,\n"
-          "     via: [w2]}}\n"
-          "  - {at: 9100ms, from: vm, to: lb/fe, destinationPort: 80, count: 20, interval: 1ms, expect: {verdict: delivered,\n"
-          "     via: [w1]}}\n");
+    story(WEB("Standard", "",
+              "") "timeline:\n"
+                  "  - {at: 2s, update: networkInterfaces/w1, with: {powerState: deallocated}}\n"
+                  "  - {at: 8s, update: networkInterfaces/w1, with: {powerState: running}}\n"
+                  "  - {at: 9s, update: networkInterfaces/w2, with: {powerState: deallocated}}\n"
+                  "flows:\n"
+                  "  - {at: 2s, from: vm, to: lb/fe, destinationPort: 80, count: 20, interval: 1ms, expect: "
+                  "{verdict: delivered,\n"
+                  "     via: [w2]}}\n"
+                  "  - {at: 9100ms, from: vm, to: lb/fe, destinationPort: 80, count: 20, interval: 1ms, "
+                  "expect: {verdict: delivered,\n"
+                  "     via: [w1]}}\n");
 }
 
 /* Neither probes nor what they wait for keep a run going. */
 Test(cover_lb, probes_prolong_nothing)
 {
-    struct story s = story_tell(WEB("Standard", "", "")
-                                "flows: [{at: 7s, from: vm, to: w1, destinationPort: 8080, expect: {verdict: delivered}}]\n");
+    struct story s = story_tell(
+        WEB("Standard", "",
+            "") "flows: [{at: 7s, from: vm, to: w1, destinationPort: 8080, expect: {verdict: delivered}}]\n");
     cr_expect(run_end(s.run) < INT64_C(7100000000), "%lld", (long long)run_end(s.run));
     cr_expect_eq(sim_flows(run_sim(s.run)), 1);
     unsigned probes = 0;
     for (size_t i = 0; i < s.n_packets; i++)
-        probes += strcmp(s.packet[i].port, "w2") == 0 && s.packet[i].inbound && s.packet[i].info.tcp_flags == TCP_SYN;
+        probes += strcmp(s.packet[i].port, "w2") == 0 && s.packet[i].inbound &&
+                  s.packet[i].info.tcp_flags == TCP_SYN;
     cr_expect_eq(probes, 2, "at 0 s and 5 s: %u", probes);
     story_end(&s);
 }
@@ -148,35 +167,42 @@ Test(cover_lb, probes_prolong_nothing)
 /* O-01, O-05, O-10. */
 Test(cover_lb, O05_the_way_out)
 {
-    story(WEB("Standard", "", "")
-          "flows:\n"
-          "  - {at: 1s, from: w1, to: out, destinationPort: 443, expect: {verdict: delivered, sourceSeen: 20.50.9.9}}\n"
-          "  - {at: 1s, from: w2, to: out, destinationPort: 443, expect: {verdict: delivered, sourceSeen: 20.50.9.9}}\n");
-    story(WEB("Standard", "", "natGateways: [{name: nat, publicIPAddresses: [npip]}]\n") /* which comes first */
-          "timeline: [{at: 2s, update: virtualNetworks/net/subnets/web, with: {natGateway: nat}}]\n"
-          "flows: [{at: 3s, from: w1, to: out, destinationPort: 443, expect: {verdict: delivered, sourceSeen: 20.50.7.7}}]\n");
+    story(WEB("Standard", "", "") "flows:\n"
+                                  "  - {at: 1s, from: w1, to: out, destinationPort: 443, expect: {verdict: "
+                                  "delivered, sourceSeen: 20.50.9.9}}\n"
+                                  "  - {at: 1s, from: w2, to: out, destinationPort: 443, expect: {verdict: "
+                                  "delivered, sourceSeen: 20.50.9.9}}\n");
+    story(
+        WEB("Standard", "", "natGateways: [{name: nat, publicIPAddresses: [npip]}]\n") /* which comes first */
+        "timeline: [{at: 2s, update: virtualNetworks/net/subnets/web, with: {natGateway: nat}}]\n"
+        "flows: [{at: 3s, from: w1, to: out, destinationPort: 443, expect: {verdict: delivered, sourceSeen: "
+        "20.50.7.7}}]\n");
 }
 
 Test(cover_lb, O05_a_share_can_run_out)
 {
-    story("virtualNetworks: [{name: n, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: 10.0.1.0/24}]}]\n"
+    story("virtualNetworks: [{name: n, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: "
+          "10.0.1.0/24}]}]\n"
           "networkInterfaces: [{name: a, subnet: n/s}, {name: b, subnet: n/s}]\n"
           "publicIPAddresses: [{name: pip, ipAddress: 20.50.9.9}]\n"
           "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, publicIPAddress: pip}],\n"
           "  backendAddressPools: [{name: p, networkInterfaces: [a, b]}],\n"
-          "  outboundRules: [{name: o, frontendIPConfiguration: fe, backendAddressPool: p, allocatedOutboundPorts: 8}]}]\n"
+          "  outboundRules: [{name: o, frontendIPConfiguration: fe, backendAddressPool: p, "
+          "allocatedOutboundPorts: 8}]}]\n"
           "internetHosts: [{name: out, ipAddress: 93.184.216.34, listens: [tcp/443]}]\n"
           "flows:\n"
           "  - {at: 1s, from: a, to: out, destinationPort: 443, keepOpen: 20s, count: 10,\n"
           "     expect: {counts: {delivered: 8, dropped: 2}}}\n"
           "  - {at: 2s, from: b, to: out, destinationPort: 443, expect: {verdict: delivered}}\n"
-          "  - {at: 2s, from: a, to: out, destinationPort: 443, expect: {verdict: dropped, reason: SnatExhausted}}\n"
+          "  - {at: 2s, from: a, to: out, destinationPort: 443, expect: {verdict: dropped, reason: "
+          "SnatExhausted}}\n"
           "  - {at: 300s, from: a, to: out, destinationPort: 443, expect: {verdict: delivered}}\n");
 }
 
 Test(cover_lb, O10_no_default_way_out)
 {
-    story("virtualNetworks: [{name: n, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: 10.0.1.0/24}]}]\n"
+    story("virtualNetworks: [{name: n, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: "
+          "10.0.1.0/24}]}]\n"
           "networkInterfaces: [{name: a, subnet: n/s}, {name: b, subnet: n/s}, {name: c, subnet: n/s}]\n"
           "loadBalancers:\n"
           "  - {name: lb, frontendIPConfigurations: [{name: fe, subnet: n/s}],\n"
@@ -185,28 +211,33 @@ Test(cover_lb, O10_no_default_way_out)
           "     backendAddressPools: [{name: p, networkInterfaces: [b]}]}\n"
           "internetHosts: [{name: out, ipAddress: 93.184.216.34, listens: [tcp/443]}]\n"
           "flows:\n"
-          "  - {at: 1s, from: a, to: out, destinationPort: 443, expect: {verdict: dropped, reason: NoOutboundAccess}}\n"
+          "  - {at: 1s, from: a, to: out, destinationPort: 443, expect: {verdict: dropped, reason: "
+          "NoOutboundAccess}}\n"
           "  - {at: 1s, from: b, to: out, destinationPort: 443, expect: {verdict: delivered}}\n"
           "  - {at: 1s, from: c, to: out, destinationPort: 443, expect: {verdict: delivered}}\n");
 }
 
-/* O-08: a connection that says nothing for longer than the rule's timeout ends in silence, or at once where the rule resets. */
+/* O-08: a connection that says nothing for longer than the rule's timeout ends in silence, or at once where
+ * the rule resets. */
 Test(cover_lb, O08_idle_connections)
 {
-    story(WEB("Standard", "", "")
-          "flows:\n"
-          "  - {name: busy, from: vm, to: lb/fe, destinationPort: 80, keepOpen: 12m, keepOpenInterval: 3m,\n"
-          "     expect: {verdict: delivered}}\n"
-          "  - {name: idle, from: vm, to: lb/fe, destinationPort: 80, keepOpen: 12m, keepOpenInterval: 5m,\n"
-          "     expect: {verdict: dropped, reason: FlowExpired}}\n");
-    story(WEB("Standard", ", idleTimeoutInMinutes: 10", "")
-          "flows: [{from: vm, to: lb/fe, destinationPort: 80, keepOpen: 25m, keepOpenInterval: 9m,\n"
-          "  expect: {verdict: delivered}}]\n");
-    struct story s = story_tell(WEB("Standard", ", enableTcpReset: true", "")
-                                "flows: [{from: vm, to: lb/fe, destinationPort: 80, keepOpen: 12m, keepOpenInterval: 5m,\n"
-                                "  expect: {verdict: reset, reason: IdleTimeout}}]\n");
+    story(WEB("Standard", "", "") "flows:\n"
+                                  "  - {name: busy, from: vm, to: lb/fe, destinationPort: 80, keepOpen: 12m, "
+                                  "keepOpenInterval: 3m,\n"
+                                  "     expect: {verdict: delivered}}\n"
+                                  "  - {name: idle, from: vm, to: lb/fe, destinationPort: 80, keepOpen: 12m, "
+                                  "keepOpenInterval: 5m,\n"
+                                  "     expect: {verdict: dropped, reason: FlowExpired}}\n");
+    story(WEB("Standard", ", idleTimeoutInMinutes: 10",
+              "") "flows: [{from: vm, to: lb/fe, destinationPort: 80, keepOpen: 25m, keepOpenInterval: 9m,\n"
+                  "  expect: {verdict: delivered}}]\n");
+    struct story s = story_tell(
+        WEB("Standard", ", enableTcpReset: true",
+            "") "flows: [{from: vm, to: lb/fe, destinationPort: 80, keepOpen: 12m, keepOpenInterval: 5m,\n"
+                "  expect: {verdict: reset, reason: IdleTimeout}}]\n");
     const struct flow_result *f = sim_result(run_sim(s.run), 1);
-    cr_expect(f->ended_at >= INT64_C(240000000000) && f->ended_at < INT64_C(240010000000), "%lld", (long long)f->ended_at);
+    cr_expect(f->ended_at >= INT64_C(240000000000) && f->ended_at < INT64_C(240010000000), "%lld",
+              (long long)f->ended_at);
     unsigned resets = 0;
     for (size_t i = 0; i < s.n_packets; i++) {
         const struct story_packet *p = &s.packet[i];

@@ -11,63 +11,72 @@
 #include <string.h>
 
 /* Provider and consumer in one address space: api has the address of the consumer's vm. */
-#define NETS(pls, listener)                                                                                     \
-    "subscription: sub-p\n"                                                                                     \
-    "virtualNetworks:\n"                                                                                        \
-    "  - {name: p, addressPrefixes: [10.0.0.0/16], subnets: [{name: b, addressPrefix: 10.0.1.0/24},\n"          \
-    "     {name: nat, addressPrefix: 10.0.5.0/24}]}\n"                                                          \
-    "  - {name: c, addressPrefixes: [10.0.0.0/16], subnets: [{name: a, addressPrefix: 10.0.1.0/24},\n"          \
-    "     {name: e, addressPrefix: 10.0.2.0/24}]}\n"                                                            \
-    "networkInterfaces:\n"                                                                                      \
-    "  - {name: api, subnet: p/b, privateIPAddress: 10.0.1.4, listens: [tcp/7443, udp/7443]" listener "}\n"     \
-    "  - {name: ops, subnet: p/b, privateIPAddress: 10.0.1.9}\n"                                                \
-    "  - {name: vm, subnet: c/a, privateIPAddress: 10.0.1.4}\n"                                                 \
-    "  - {name: vm2, subnet: c/a, privateIPAddress: 10.0.1.5}\n"                                                \
-    "loadBalancers:\n"                                                                                          \
-    "  - name: lb\n"                                                                                            \
-    "    frontendIPConfigurations: [{name: fe, subnet: p/b, privateIPAddress: 10.0.1.100}]\n"                   \
-    "    backendAddressPools: [{name: p, networkInterfaces: [api]}]\n"                                          \
-    "    probes: [{name: t, protocol: Tcp, port: 7443}]\n"                                                      \
-    "    loadBalancingRules:\n"                                                                                 \
-    "      - {name: t, frontendIPConfiguration: fe, backendAddressPool: p, probe: t, protocol: Tcp,\n"          \
-    "         frontendPort: 443, backendPort: 7443}\n"                                                          \
-    "      - {name: u, frontendIPConfiguration: fe, backendAddressPool: p, probe: t, protocol: Udp,\n"          \
-    "         frontendPort: 443, backendPort: 7443}\n"                                                          \
-    "privateLinkServices: [{name: pls, loadBalancerFrontend: lb/fe, subnet: p/nat, natIPs: [10.0.5.4],\n"       \
+#define NETS(pls, listener)                                                                                  \
+    "subscription: sub-p\n"                                                                                  \
+    "virtualNetworks:\n"                                                                                     \
+    "  - {name: p, addressPrefixes: [10.0.0.0/16], subnets: [{name: b, addressPrefix: 10.0.1.0/24},\n"       \
+    "     {name: nat, addressPrefix: 10.0.5.0/24}]}\n"                                                       \
+    "  - {name: c, addressPrefixes: [10.0.0.0/16], subnets: [{name: a, addressPrefix: 10.0.1.0/24},\n"       \
+    "     {name: e, addressPrefix: 10.0.2.0/24}]}\n"                                                         \
+    "networkInterfaces:\n"                                                                                   \
+    "  - {name: api, subnet: p/b, privateIPAddress: 10.0.1.4, listens: [tcp/7443, udp/7443]" listener "}\n"  \
+    "  - {name: ops, subnet: p/b, privateIPAddress: 10.0.1.9}\n"                                             \
+    "  - {name: vm, subnet: c/a, privateIPAddress: 10.0.1.4}\n"                                              \
+    "  - {name: vm2, subnet: c/a, privateIPAddress: 10.0.1.5}\n"                                             \
+    "loadBalancers:\n"                                                                                       \
+    "  - name: lb\n"                                                                                         \
+    "    frontendIPConfigurations: [{name: fe, subnet: p/b, privateIPAddress: 10.0.1.100}]\n"                \
+    "    backendAddressPools: [{name: p, networkInterfaces: [api]}]\n"                                       \
+    "    probes: [{name: t, protocol: Tcp, port: 7443}]\n"                                                   \
+    "    loadBalancingRules:\n"                                                                              \
+    "      - {name: t, frontendIPConfiguration: fe, backendAddressPool: p, probe: t, protocol: Tcp,\n"       \
+    "         frontendPort: 443, backendPort: 7443}\n"                                                       \
+    "      - {name: u, frontendIPConfiguration: fe, backendAddressPool: p, probe: t, protocol: Udp,\n"       \
+    "         frontendPort: 443, backendPort: 7443}\n"                                                       \
+    "privateLinkServices: [{name: pls, loadBalancerFrontend: lb/fe, subnet: p/nat, natIPs: [10.0.5.4],\n"    \
     "  alias: pls.1.westeurope.azure.privatelinkservice" pls "}]\n"
-#define ENDPOINT(more)                                                                                          \
-    "privateEndpoints: [{name: pe, subnet: c/e, service: pls, ipConfigurations: [{privateIPAddress: 10.0.2.4}],\n" \
+#define ENDPOINT(more)                                                                                       \
+    "privateEndpoints: [{name: pe, subnet: c/e, service: pls, ipConfigurations: [{privateIPAddress: "        \
+    "10.0.2.4}],\n"                                                                                          \
     "  linkIdentifier: 305419896" more "}]\n"
-#define SPEAKS ", enableProxyProtocol: true"
+#define SPEAKS  ", enableProxyProtocol: true"
 #define LISTENS ", proxyProtocol: true"
 
 Test(cover_pls, PE21_overlapping_networks)
 {
-    story(NETS("", "") ENDPOINT("")
-          "flows:\n"
-          "  - {at: 1s, from: vm, to: pe, destinationPort: 443, expect: {verdict: delivered, sourceSeen: 10.0.5.4,\n"
-          "     destinationSeen: 10.0.1.4, path: [vm, pe, lb/fe, api], returnPath: [api, pe, vm],\n"
-          "     nextHopType: InterfaceEndpoint}}\n"
-          "  - {at: 1s, from: vm, to: pe, protocol: udp, destinationPort: 443, expect: {verdict: delivered,\n"
-          "     sourceSeen: 10.0.5.4}}\n"
-          "  - {at: 1s, from: vm, to: pe, protocol: icmp, expect: {verdict: dropped, reason: ProtocolUnsupported}}\n"
-          "  - {at: 1s, from: vm, to: pe, destinationPort: 80, expect: {verdict: dropped, reason: NoBalancingRule}}\n"
-          "  - {at: 2s, from: vm, to: pe, destinationPort: 443, count: 50, expect: {verdict: delivered}}\n"
-          "  - {at: 2s, from: vm2, to: pe, destinationPort: 443, sourcePort: 50000, expect: {verdict: delivered}}\n"
-          "  - {at: 2s, from: vm, to: pe, destinationPort: 443, sourcePort: 50000, expect: {verdict: delivered}}\n");
+    story(NETS("", "") ENDPOINT(
+        "") "flows:\n"
+            "  - {at: 1s, from: vm, to: pe, destinationPort: 443, expect: {verdict: delivered, sourceSeen: "
+            "10.0.5.4,\n"
+            "     destinationSeen: 10.0.1.4, path: [vm, pe, lb/fe, api], returnPath: [api, pe, vm],\n"
+            "     nextHopType: InterfaceEndpoint}}\n"
+            "  - {at: 1s, from: vm, to: pe, protocol: udp, destinationPort: 443, expect: {verdict: "
+            "delivered,\n"
+            "     sourceSeen: 10.0.5.4}}\n"
+            "  - {at: 1s, from: vm, to: pe, protocol: icmp, expect: {verdict: dropped, reason: "
+            "ProtocolUnsupported}}\n"
+            "  - {at: 1s, from: vm, to: pe, destinationPort: 80, expect: {verdict: dropped, reason: "
+            "NoBalancingRule}}\n"
+            "  - {at: 2s, from: vm, to: pe, destinationPort: 443, count: 50, expect: {verdict: delivered}}\n"
+            "  - {at: 2s, from: vm2, to: pe, destinationPort: 443, sourcePort: 50000, expect: {verdict: "
+            "delivered}}\n"
+            "  - {at: 2s, from: vm, to: pe, destinationPort: 443, sourcePort: 50000, expect: {verdict: "
+            "delivered}}\n");
 }
 
 /* PE-04: no way from the provider to the consumer. */
 Test(cover_pls, PE04_reverse)
 {
-    story(NETS("", "") ENDPOINT("")
-          "flows:\n"
-          "  - {at: 0s, from: vm, to: pe, destinationPort: 443, sourcePort: 50000, keepOpen: 5s, expect: {verdict: delivered}}\n"
-          "  - {at: 1s, from: ops, to: 10.0.5.4, destinationPort: 50000, expect: {verdict: dropped,\n"
-          "     reason: EndpointReverseInitiation}}\n"
-          "  - {at: 1s, from: api, to: 10.0.5.4, destinationPort: 50000, expect: {verdict: dropped,\n"
-          "     reason: EndpointReverseInitiation}}\n"
-          "  - {at: 1s, from: ops, to: 10.0.2.4, destinationPort: 443, expect: {verdict: dropped, reason: NoHost}}\n");
+    story(NETS("", "") ENDPOINT(
+        "") "flows:\n"
+            "  - {at: 0s, from: vm, to: pe, destinationPort: 443, sourcePort: 50000, keepOpen: 5s, expect: "
+            "{verdict: delivered}}\n"
+            "  - {at: 1s, from: ops, to: 10.0.5.4, destinationPort: 50000, expect: {verdict: dropped,\n"
+            "     reason: EndpointReverseInitiation}}\n"
+            "  - {at: 1s, from: api, to: 10.0.5.4, destinationPort: 50000, expect: {verdict: dropped,\n"
+            "     reason: EndpointReverseInitiation}}\n"
+            "  - {at: 1s, from: ops, to: 10.0.2.4, destinationPort: 443, expect: {verdict: dropped, reason: "
+            "NoHost}}\n");
 }
 
 /* PE-03, PE-25: who is approved at once, and who waits. */
@@ -80,7 +89,8 @@ Test(cover_pls, PE03_approval)
         {"", ", manualRequest: true", "dropped"},
         {", visibility: ['*']", ", subscription: sub-x", "dropped"},
         {", visibility: ['*'], autoApproval: [sub-x]", ", subscription: sub-x", "delivered"},
-        {", visibility: ['*'], autoApproval: ['*']", ", subscription: sub-y, manualRequest: true", "delivered"},
+        {", visibility: ['*'], autoApproval: ['*']", ", subscription: sub-y, manualRequest: true",
+         "delivered"},
         {", visibility: ['*'], autoApproval: [sub-x]", ", subscription: sub-y", "dropped"},
         {", visibility: ['*']", ", subscription: sub-x, status: Approved", "delivered"},
     };
@@ -89,11 +99,14 @@ Test(cover_pls, PE03_approval)
             char text[8192];
             const bool listed = strstr(row[i].pls, "autoApproval") || strstr(row[i].endpoint, "status");
             const char *want = alias && !listed ? "dropped" : row[i].want; /* by alias nobody is known */
-            snprintf(text, sizeof text,
-                     NETS("%s", "") "privateEndpoints: [{name: pe, subnet: c/e, service: %s,\n"
-                                    "  ipConfigurations: [{privateIPAddress: 10.0.2.4}]%s}]\n"
-                                    "flows: [{at: 1s, from: vm, to: pe, destinationPort: 443, expect: {verdict: %s}}]\n",
-                     row[i].pls, alias ? "pls.1.westeurope.azure.privatelinkservice" : "pls", row[i].endpoint, want);
+            snprintf(
+                text, sizeof text,
+                NETS("%s",
+                     "") "privateEndpoints: [{name: pe, subnet: c/e, service: %s,\n"
+                         "  ipConfigurations: [{privateIPAddress: 10.0.2.4}]%s}]\n"
+                         "flows: [{at: 1s, from: vm, to: pe, destinationPort: 443, expect: {verdict: %s}}]\n",
+                row[i].pls, alias ? "pls.1.westeurope.azure.privatelinkservice" : "pls", row[i].endpoint,
+                want);
             story(text);
         }
 }
@@ -102,7 +115,8 @@ Test(cover_pls, PE25_visibility)
 {
     struct arena *a = arena_new("findings");
     const char *got = story_findings(a, NETS(", visibility: [sub-a]", "") ENDPOINT(", subscription: sub-b"));
-    cr_expect(strstr(got, "private link service 'pls' is not visible to subscription 'sub-b' of private endpoint 'pe' (PE-25)"),
+    cr_expect(strstr(got, "private link service 'pls' is not visible to subscription 'sub-b' of private "
+                          "endpoint 'pe' (PE-25)"),
               "%s", got);
     got = story_findings(a, NETS(", visibility: [sub-a], autoApproval: [sub-b]", ""));
     cr_expect(strstr(got, "visibility does not list it (PE-25)"), "%s", got);
@@ -114,12 +128,15 @@ Test(cover_pls, PE25_visibility)
 
 Test(cover_pls, PE01_consent_and_its_end)
 {
-    story(NETS("", "") ENDPOINT(", manualRequest: true")
-          "timeline: [{at: 5s, approve: pe}, {at: 30s, reject: pe}]\n"
-          "flows:\n"
-          "  - {at: 1s, from: vm, to: pe, destinationPort: 443, count: 1, expect: {verdict: delivered}}\n" /* SYN of 8 s */
-          "  - {at: 6s, from: vm, to: pe, destinationPort: 443, expect: {verdict: delivered}}\n"
-          "  - {at: 31s, from: vm, to: pe, destinationPort: 443, expect: {verdict: dropped, reason: EndpointNotApproved}}\n");
+    story(NETS("", "")
+              ENDPOINT(", manualRequest: true") "timeline: [{at: 5s, approve: pe}, {at: 30s, reject: pe}]\n"
+                                                "flows:\n"
+                                                "  - {at: 1s, from: vm, to: pe, destinationPort: 443, count: "
+                                                "1, expect: {verdict: delivered}}\n" /* SYN of 8 s */
+                                                "  - {at: 6s, from: vm, to: pe, destinationPort: 443, "
+                                                "expect: {verdict: delivered}}\n"
+                                                "  - {at: 31s, from: vm, to: pe, destinationPort: 443, "
+                                                "expect: {verdict: dropped, reason: EndpointNotApproved}}\n");
 }
 
 /* PE-23: both, neither, and one of the two. */
@@ -131,31 +148,40 @@ Test(cover_pls, PE23_both_sides_must_agree)
     story(text);
     snprintf(text, sizeof text, "%s%sverdict: delivered}}]\n", NETS("", "") ENDPOINT(""), flow);
     story(text);
-    snprintf(text, sizeof text, "%s%sverdict: reset, reason: ProxyProtocolMismatch}}]\n", NETS(SPEAKS, "") ENDPOINT(""), flow);
+    snprintf(text, sizeof text, "%s%sverdict: reset, reason: ProxyProtocolMismatch}}]\n",
+             NETS(SPEAKS, "") ENDPOINT(""), flow);
     story(text);
-    snprintf(text, sizeof text, "%s%sverdict: reset, reason: ProxyProtocolMismatch}}]\n", NETS("", LISTENS) ENDPOINT(""), flow);
+    snprintf(text, sizeof text, "%s%sverdict: reset, reason: ProxyProtocolMismatch}}]\n",
+             NETS("", LISTENS) ENDPOINT(""), flow);
     story(text);
-    story(NETS(SPEAKS, LISTENS) ENDPOINT("") /* the header is for what comes through the service */
-          "flows:\n"
-          "  - {at: 1s, from: ops, to: lb/fe, destinationPort: 443, expect: {verdict: reset, reason: ProxyProtocolMismatch}}\n"
-          "  - {at: 1s, from: vm, to: pe, protocol: udp, destinationPort: 443, expect: {verdict: delivered}}\n"
-          "  - {at: 1s, from: vm, to: pe, destinationPort: 443, requestBytes: 0B, expect: {verdict: delivered}}\n"
-          "  - {at: 1s, from: vm, to: pe, destinationPort: 443, keepOpen: 10s, expect: {verdict: delivered}}\n");
+    story(
+        NETS(SPEAKS, LISTENS) ENDPOINT("") /* the header is for what comes through the service */
+        "flows:\n"
+        "  - {at: 1s, from: ops, to: lb/fe, destinationPort: 443, expect: {verdict: reset, reason: "
+        "ProxyProtocolMismatch}}\n"
+        "  - {at: 1s, from: vm, to: pe, protocol: udp, destinationPort: 443, expect: {verdict: delivered}}\n"
+        "  - {at: 1s, from: vm, to: pe, destinationPort: 443, requestBytes: 0B, expect: {verdict: "
+        "delivered}}\n"
+        "  - {at: 1s, from: vm, to: pe, destinationPort: 443, keepOpen: 10s, expect: {verdict: "
+        "delivered}}\n");
 }
 
 /* PE-24: five minutes, whatever the balancer's rule says. */
 Test(cover_pls, PE24_idle_connections)
 {
-    story(NETS("", "") ENDPOINT("")
-          "timeline: [{at: 0s, update: loadBalancers/lb, with: {loadBalancingRules: [{name: t, frontendIPConfiguration: fe,\n"
-          "  backendAddressPool: p, protocol: Tcp, frontendPort: 443, backendPort: 7443, idleTimeoutInMinutes: 30}]}}]\n"
-          "flows:\n"
-          "  - {at: 1s, from: vm, to: pe, destinationPort: 443, keepOpen: 15m, keepOpenInterval: 4m, expect: {verdict: delivered}}\n"
-          "  - {at: 1s, from: vm, to: pe, destinationPort: 443, keepOpen: 15m, keepOpenInterval: 6m, expect: {verdict: dropped,\n"
-          "     reason: FlowExpired, path: [vm, pe, lb/fe, api]}}\n");
+    story(NETS("", "") ENDPOINT("") "timeline: [{at: 0s, update: loadBalancers/lb, with: "
+                                    "{loadBalancingRules: [{name: t, frontendIPConfiguration: fe,\n"
+                                    "  backendAddressPool: p, protocol: Tcp, frontendPort: 443, backendPort: "
+                                    "7443, idleTimeoutInMinutes: 30}]}}]\n"
+                                    "flows:\n"
+                                    "  - {at: 1s, from: vm, to: pe, destinationPort: 443, keepOpen: 15m, "
+                                    "keepOpenInterval: 4m, expect: {verdict: delivered}}\n"
+                                    "  - {at: 1s, from: vm, to: pe, destinationPort: 443, keepOpen: 15m, "
+                                    "keepOpenInterval: 6m, expect: {verdict: dropped,\n"
+                                    "     reason: FlowExpired, path: [vm, pe, lb/fe, api]}}\n");
 }
 
-/* -- streams ---------------------------------------------------------------------------------------------------------- */
+/* -- streams --------------------------------------------------------------------------------------------- */
 
 struct stream { /* one direction of the connection at one machine */
     uint8_t *byte;
@@ -205,7 +231,8 @@ static void watch(struct watcher *w, const struct packet *p, const struct packet
     if (!(in->tcp_flags & TCP_ACK))
         return;
     const uint64_t acked = in->ack - theirs->syn - 1;
-    cr_assert(acked <= theirs->n + 1, "%s: %llu acknowledged, %zu sent", w->port, (unsigned long long)acked, theirs->n);
+    cr_assert(acked <= theirs->n + 1, "%s: %llu acknowledged, %zu sent", w->port, (unsigned long long)acked,
+              theirs->n);
     if (acked > theirs->acked)
         theirs->acked = acked;
 }
@@ -216,7 +243,8 @@ static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_
     struct packet_info in;
     (void)ctx;
     (void)at;
-    if (p->meta.flow != 1 || packet_parse(p->data, p->len, &in) || in.proto != IPPROTO_NR_TCP || trace_reason(t))
+    if (p->meta.flow != 1 || packet_parse(p->data, p->len, &in) || in.proto != IPPROTO_NR_TCP ||
+        trace_reason(t))
         return;
     const char *name = port_name(c->numbering, port);
     if (strcmp(name, "vm") == 0)
@@ -261,7 +289,8 @@ static bool watched(const char *yaml)
 
 static void streams_free(void)
 {
-    stream_free(&consumer.out), stream_free(&consumer.in), stream_free(&backend.out), stream_free(&backend.in);
+    stream_free(&consumer.out), stream_free(&consumer.in), stream_free(&backend.out),
+        stream_free(&backend.in);
 }
 
 static void whole(const struct stream *s, size_t n, const char *what)
@@ -272,11 +301,12 @@ static void whole(const struct stream *s, size_t n, const char *what)
     cr_assert(s->has_fin && s->fin == n, "%s: FIN at %u", what, s->fin);
 }
 
-/* The backend's stream is the header and the consumer's, the answers are the same, all numbers and checksums are right. */
+/* The backend's stream is the header and the consumer's, the answers are the same, all numbers and checksums
+ * are right. */
 static void compare(size_t request, size_t response)
 {
-    static const struct proxy_header want = {.src = IP4(10, 0, 1, 4), .dst = IP4(10, 0, 2, 4), .dport = 443,
-                                             .has_link = true, .link = 305419896};
+    static const struct proxy_header want = {
+        .src = IP4(10, 0, 1, 4), .dst = IP4(10, 0, 2, 4), .dport = 443, .has_link = true, .link = 305419896};
     struct proxy_header got;
     cr_assert_eq(consumer.bad + backend.bad, 0);
     whole(&consumer.out, request, "consumer to backend, at the consumer");
@@ -292,10 +322,10 @@ static void compare(size_t request, size_t response)
     cr_assert_eq(backend.in.acked, request + PROXY_LEN + 1);
 }
 
-#define STREAM(links, request, response)                                                                        \
-    links NETS(SPEAKS, LISTENS) ENDPOINT("")                                                                    \
-        "flows: [{at: 1s, from: vm, to: pe, destinationPort: 443, requestBytes: " request                       \
-        "B, responseBytes: " response "B, expect: {verdict: delivered}}]\n"
+#define STREAM(links, request, response)                                                                     \
+    links NETS(SPEAKS, LISTENS)                                                                              \
+        ENDPOINT("") "flows: [{at: 1s, from: vm, to: pe, destinationPort: 443, requestBytes: " request       \
+                     "B, responseBytes: " response "B, expect: {verdict: delivered}}]\n"
 
 Test(cover_pls, PE23_streams)
 {
@@ -307,14 +337,16 @@ Test(cover_pls, PE23_streams)
     streams_free();
 }
 
-/* Also when packets get lost on every leg: whatever comes first brings the header along, whatever is sent again keeps its
- * numbers. */
+/* Also when packets get lost on every leg: whatever comes first brings the header along, whatever is sent
+ * again keeps its numbers. */
 Test(cover_pls, PE23_streams_under_loss)
 {
     unsigned delivered = 0;
     for (unsigned seed = 1; seed <= 30; seed++) {
         char text[8192], links[200];
-        snprintf(links, sizeof links, "seed: %u\nlinks: {intraVnet: {loss: 0.03, latency: 200us}, privateLink: {loss: 0.03}}\n", seed);
+        snprintf(links, sizeof links,
+                 "seed: %u\nlinks: {intraVnet: {loss: 0.03, latency: 200us}, privateLink: {loss: 0.03}}\n",
+                 seed);
         snprintf(text, sizeof text, STREAM("%s", "60000", "60000"), links);
         if (watched(text)) {
             delivered++;
@@ -331,13 +363,15 @@ Test(cover_pls, PE23_streams_under_loss)
 
 Test(cover_pls, PE21_a_port_for_each_connection)
 {
-    struct story s = story_tell(NETS("", "") ENDPOINT("")
-                                "flows: [{at: 1s, from: vm, to: pe, destinationPort: 443, count: 300, expect: {verdict: delivered}}]\n");
+    struct story s =
+        story_tell(NETS("", "") ENDPOINT("") "flows: [{at: 1s, from: vm, to: pe, destinationPort: 443, "
+                                             "count: 300, expect: {verdict: delivered}}]\n");
     bool used[65536] = {0};
     unsigned ports = 0;
     for (size_t i = 0; i < s.n_packets; i++) { /* no two connections share a port towards the backend */
         const struct story_packet *p = &s.packet[i];
-        if (strcmp(p->port, "api") != 0 || !p->inbound || p->info.tcp_flags != TCP_SYN || p->info.src == IP4_PLATFORM)
+        if (strcmp(p->port, "api") != 0 || !p->inbound || p->info.tcp_flags != TCP_SYN ||
+            p->info.src == IP4_PLATFORM)
             continue;
         cr_assert_eq(p->info.src, IP4(10, 0, 5, 4));
         cr_assert_not(used[p->info.sport]);

@@ -1,5 +1,5 @@
-/* test_pipe_lb.c - load balancers in the packet path, as stories: choice, translation there and back, health, appliances
- * behind a rule for all ports, the way out, idle flows. */
+/* test_pipe_lb.c - load balancers in the packet path, as stories: choice, translation there and back, health,
+ * appliances behind a rule for all ports, the way out, idle flows. */
 #include "tests/support_world.h"
 
 #include "dataplane/rng.h"
@@ -59,8 +59,8 @@ static void done(struct balancer *x)
     lab_free(&x->w.l);
 }
 
-static struct trip syn_from(struct balancer *x, uint32_t from, const char *src, uint16_t sport, const char *dst,
-                            uint16_t dport)
+static struct trip syn_from(struct balancer *x, uint32_t from, const char *src, uint16_t sport,
+                            const char *dst, uint16_t dport)
 {
     struct trip t = trip_new(&x->w.l, from, TCP, src, sport, dst, dport);
     t.start.info.tcp_flags = TCP_SYN;
@@ -229,7 +229,9 @@ Test(pipe_lb, floating_address)
     x.rule->floating = true;
     x.rule->backend_port = 80;
     struct trip t = syn(&x, 50000);
-    STORY(t, "vm> route@0 to fe | >fe lb=b0 to b0 | >b0 address!IpForwardingOff"); /* a guest that was not told */
+    STORY(
+        t,
+        "vm> route@0 to fe | >fe lb=b0 to b0 | >b0 address!IpForwardingOff"); /* a guest that was not told */
     world_port(&x.w, x.b[0])->floating = &fe;
     world_port(&x.w, x.b[0])->n_floating = 1;
     STORY(t, "vm> known route@0 to fe | >fe to b0 | >b0 here");
@@ -257,11 +259,13 @@ Test(pipe_lb, all_ports_both_directions_one_appliance)
     unsigned n[64] = {0};
     appliances(&x);
     for (uint16_t i = 0; i < 200; i++) {
-        struct trip t = syn_from(&x, x.w.vm, "10.0.1.4", (uint16_t)(40000 + i), "10.0.1.5", (uint16_t)(1 + i));
+        struct trip t =
+            syn_from(&x, x.w.vm, "10.0.1.4", (uint16_t)(40000 + i), "10.0.1.5", (uint16_t)(1 + i));
         trip_go(&t);
         cr_assert_eq(t.now.info.dst, lab_ip("10.0.1.5"), "nothing is rewritten");
         n[t.now.at]++;
-        struct trip back = syn_from(&x, x.w.vm2, "10.0.1.5", (uint16_t)(1 + i), "10.0.1.4", (uint16_t)(40000 + i));
+        struct trip back =
+            syn_from(&x, x.w.vm2, "10.0.1.5", (uint16_t)(1 + i), "10.0.1.4", (uint16_t)(40000 + i));
         back.start.info.tcp_flags = TCP_SYN | TCP_ACK;
         trip_go(&back);
         cr_assert_eq(back.now.at, t.now.at, "flow %u: %s", i, back.text);
@@ -287,8 +291,10 @@ Test(pipe_lb, all_ports_hash_is_symmetric)
     appliances(&x);
     appliances(&y);
     for (uint16_t i = 0; i < 200; i++) {
-        struct trip t = syn_from(&x, x.w.vm, "10.0.1.4", (uint16_t)(40000 + i), "10.0.1.5", (uint16_t)(1 + i));
-        struct trip back = syn_from(&y, y.w.vm2, "10.0.1.5", (uint16_t)(1 + i), "10.0.1.4", (uint16_t)(40000 + i));
+        struct trip t =
+            syn_from(&x, x.w.vm, "10.0.1.4", (uint16_t)(40000 + i), "10.0.1.5", (uint16_t)(1 + i));
+        struct trip back =
+            syn_from(&y, y.w.vm2, "10.0.1.5", (uint16_t)(1 + i), "10.0.1.4", (uint16_t)(40000 + i));
         trip_go(&t);
         trip_go(&back);
         cr_assert_eq(back.now.at, t.now.at);
@@ -342,7 +348,8 @@ Test(pipe_lb, basic_and_global_peering)
     done(&x);
 }
 
-/* -- public frontends --------------------------------------------------------------------------------------- */
+/* -- public frontends ---------------------------------------------------------------------------------------
+ */
 
 static void public_frontend(struct balancer *x, size_t n)
 {
@@ -409,7 +416,8 @@ Test(pipe_lb, public_frontend_out)
     x.w.l.now += 241 * SECOND;
     trip_go(&more);
     cr_expect_eq(more.reason, REASON_NONE, "an idle port is free again: %s", more.text);
-    back.start.info.dport = back.start.meta.dport = more.now.info.sport; /* and leads to its new owner alone */
+    back.start.info.dport = back.start.meta.dport =
+        more.now.info.sport; /* and leads to its new owner alone */
     trip_go(&back);
     cr_expect_eq(back.now.info.dport, 51000, "%s", back.text);
     done(&x);
@@ -443,7 +451,7 @@ Test(pipe_lb, empty_share)
     done(&x);
 }
 
-/* -- idle flows ------------------------------------------------------------------------------------------------ */
+/* -- idle flows ------------------------------------------------------------------------------------------ */
 
 /* O-08 */
 Test(pipe_lb, idle_flow_is_forgotten)
@@ -512,8 +520,8 @@ Test(pipe_lb, idle_flow_is_reset)
     done(&x);
 }
 
-/* Random flows and changes: a known flow is where it was, or its backend is not well; whoever serves is well, unless the
- * connection was there before. */
+/* Random flows and changes: a known flow is where it was, or its backend is not well; whoever serves is well,
+ * unless the connection was there before. */
 Test(pipe_lb, property_flows_stay)
 {
     struct rng r;

@@ -1,5 +1,6 @@
-/* test_pipe_pls.c - private link services in the packet path, as stories: translation there and back, consumers whose
- * addresses are equal, idle time, ports, the PROXY header and what it does to sequence numbers. */
+/* test_pipe_pls.c - private link services in the packet path, as stories: translation there and back,
+ * consumers whose addresses are equal, idle time, ports, the PROXY header and what it does to sequence
+ * numbers. */
 #include "tests/support_world.h"
 
 #include "dataplane/proxy.h"
@@ -30,7 +31,8 @@ static void setup(struct service *x)
     struct image_frontend *f = arena_alloc(a, sizeof *f);
     x->rule = f->rule = arena_alloc(a, sizeof *f->rule);
     f->n = 1;
-    *f->rule = (struct image_rule){.proto = TCP, .frontend_port = 443, .backend_port = 7443, .timeout = 240 * SECOND, .n = 1};
+    *f->rule = (struct image_rule){
+        .proto = TCP, .frontend_port = 443, .backend_port = 7443, .timeout = 240 * SECOND, .n = 1};
     f->rule->backend = arena_alloc(a, sizeof *f->rule->backend);
     f->rule->backend[0] = (struct image_backend){x->be, NONE32};
     l->img->port[x->fe].frontend = f;
@@ -79,17 +81,20 @@ Test(pipe_pls, there_and_back)
     STORY(t, "vm> route@3 to pe | >pe pe pls dnat=10.1.3.100:443 snat=10.1.5.4:2000 to fe | "
              ">fe lb=be dnat=10.1.3.4:7443 to be | >be here");
     struct trip b = answer(&t);
-    STORY(b, "be> known snat=10.1.3.100:443 route@0 to nat | >nat snat=10.0.2.5:443 dnat=10.0.1.4:50000 pls to pe | "
+    STORY(b, "be> known snat=10.1.3.100:443 route@0 to nat | >nat snat=10.0.2.5:443 dnat=10.0.1.4:50000 pls "
+             "to pe | "
              ">pe here | pe> pe route@0 to vm | >vm known here");
     done(&x);
 }
 
-/* Two consumers with one address, one port, one endpoint address: the record at the endpoint tells them apart. */
+/* Two consumers with one address, one port, one endpoint address: the record at the endpoint tells them
+ * apart. */
 Test(pipe_pls, equal_consumers)
 {
     struct service x;
     setup(&x);
-    struct trip t = from(&x, x.w.vm, "10.0.1.4", 2001, TCP_SYN), u = from(&x, x.w.twin, "10.0.1.4", 2001, TCP_SYN);
+    struct trip t = from(&x, x.w.vm, "10.0.1.4", 2001, TCP_SYN),
+                u = from(&x, x.w.twin, "10.0.1.4", 2001, TCP_SYN);
     trip_go(&t);
     trip_go(&u);
     cr_assert_eq(t.now.info.sport, 2001, "%s", t.text);
@@ -172,7 +177,7 @@ Test(pipe_pls, gate_comes_first)
     done(&x);
 }
 
-/* -- PE-23 ---------------------------------------------------------------------------------------------------------- */
+/* -- PE-23 ----------------------------------------------------------------------------------------------- */
 
 /* One packet into the frontend as it comes from the endpoint; the header that it brings along, or none. */
 static struct pipe_decision into(struct service *x, struct trip *t)
@@ -200,9 +205,16 @@ static struct trip segment(struct service *x, uint8_t flags, uint32_t seq, uint3
 static struct pipe_decision back(struct service *x, uint8_t flags, uint32_t ack, uint32_t len)
 {
     struct pipe_decision d;
-    struct packet_info in = {.src = lab_ip("10.1.3.4"), .dst = lab_ip("10.1.5.4"), .proto = TCP, .sport = 7443, .dport = 2000,
-                             .tcp_flags = flags, .ack = ack, .payload_len = len};
-    struct packet_meta m = {.flow = 1, .origin = x->be, .endpoint = PORT_NONE, .identity = IDENTITY_NONE, .reply = true};
+    struct packet_info in = {.src = lab_ip("10.1.3.4"),
+                             .dst = lab_ip("10.1.5.4"),
+                             .proto = TCP,
+                             .sport = 7443,
+                             .dport = 2000,
+                             .tcp_flags = flags,
+                             .ack = ack,
+                             .payload_len = len};
+    struct packet_meta m = {
+        .flow = 1, .origin = x->be, .endpoint = PORT_NONE, .identity = IDENTITY_NONE, .reply = true};
     pipe_out(x->w.l.pipe, x->w.l.img, x->w.l.now, x->be, &in, &m, &d);
     cr_assert_eq(d.reason, REASON_NONE);
     return d;

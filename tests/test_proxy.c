@@ -1,5 +1,5 @@
-/* test_proxy.c - the PROXY protocol, version 2: bytes as haproxy's doc/proxy-protocol.txt has them, and the arithmetic of
- * sequence numbers around a header that was put in on the way. */
+/* test_proxy.c - the PROXY protocol, version 2: bytes as haproxy's doc/proxy-protocol.txt has them, and the
+ * arithmetic of sequence numbers around a header that was put in on the way. */
 #include "dataplane/proxy.h"
 #include "dataplane/rng.h"
 #include "tests/support_prop.h"
@@ -17,7 +17,8 @@ static const struct proxy_header example = {.src = IP4(10, 0, 1, 4),
                                             .has_link = true,
                                             .link = 0x12345678};
 
-/* Section 2.2, and PE-23 for the private type 0xEE: its length in network order, the identifier in little endian. */
+/* Section 2.2, and PE-23 for the private type 0xEE: its length in network order, the identifier in little
+ * endian. */
 Test(proxy, bytes)
 {
     static const uint8_t want[PROXY_LEN] = {
@@ -77,7 +78,8 @@ Test(proxy, other_streams)
     cr_expect_eq(proxy_read((const uint8_t *)"GET / HTTP/1.1\r\n", 16, &h), 0);
     cr_expect_eq(proxy_read((const uint8_t *)"\r\n\r\nx", 5, &h), 0);
     cr_expect_eq(proxy_read((const uint8_t *)"\r\n\r", 3, &h), -EAGAIN);
-    cr_expect_eq(proxy_read((const uint8_t *)"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n", 34, &h), 0, "version 1 is another");
+    cr_expect_eq(proxy_read((const uint8_t *)"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n", 34, &h), 0,
+                 "version 1 is another");
     static const struct {
         size_t at;
         uint8_t value;
@@ -109,7 +111,8 @@ Test(proxy, shift)
         cr_expect_eq(proxy_seq_add(&s, true), 0, "a SYN keeps its place");
         cr_expect_eq(base + proxy_ack_add(&s, base), base);
         cr_expect_eq(base - 1 + proxy_ack_add(&s, base - 1), base - 1);
-        cr_expect_eq(base + 20 + proxy_ack_add(&s, base + 20), base, "a part of the header is none of the consumer's");
+        cr_expect_eq(base + 20 + proxy_ack_add(&s, base + 20), base,
+                     "a part of the header is none of the consumer's");
         cr_expect_not(s.acked);
         cr_expect_eq(base + 36 + proxy_ack_add(&s, base + 36), base);
         cr_expect(s.acked);

@@ -17,15 +17,17 @@ static void check_kind(struct check *c, const struct load_balancer *lb)
         const struct lb_rule *r = &lb->loadBalancingRules.at[i];
         if (is_ha(r) && (lb->sku == SKU_BASIC || !r->frontendIPConfiguration->subnet))
             diag_error(c->d, check_at(r->node, "protocol", r->at),
-                       "rule '%s' of '%s' for all ports needs an internal frontend of a Standard load balancer (B-02)",
+                       "rule '%s' of '%s' for all ports needs an internal frontend of a Standard load "
+                       "balancer (B-02)",
                        r->name, lb->name);
     }
     for (size_t i = 0; i < lb->outboundRules.n; i++) {
         const struct lb_outbound_rule *r = &lb->outboundRules.at[i];
         if (lb->sku == SKU_BASIC || !r->frontendIPConfiguration->publicIPAddress)
-            diag_error(c->d, check_at(r->node, "frontendIPConfiguration", r->at),
-                       "outbound rule '%s' of '%s' needs a public frontend of a Standard load balancer (O-05)", r->name,
-                       lb->name);
+            diag_error(
+                c->d, check_at(r->node, "frontendIPConfiguration", r->at),
+                "outbound rule '%s' of '%s' needs a public frontend of a Standard load balancer (O-05)",
+                r->name, lb->name);
     }
 }
 
@@ -43,8 +45,8 @@ static void check_ports(struct check *c, const struct load_balancer *lb)
     unique_sort(&l);
     for (size_t i = 1; i < l.n; i++)
         if (unique_same(&l.at[i - 1], &l.at[i]))
-            diag_error(c->d, l.at[i].at, "frontend port of rule '%s' of '%s' belongs to rule '%s' already", l.at[i].what,
-                       lb->name, l.at[i - 1].what);
+            diag_error(c->d, l.at[i].at, "frontend port of rule '%s' of '%s' belongs to rule '%s' already",
+                       l.at[i].what, lb->name, l.at[i - 1].what);
 }
 
 /* A frontend serves machines of its own network; a pool has those of one. */
@@ -77,18 +79,20 @@ static void check_outbound(struct check *c, const struct load_balancer *lb)
         left[lb->loadBalancingRules.at[i].frontendIPConfiguration->index] -= PORTS_A_RULE;
     for (size_t i = 0; i < lb->outboundRules.n; i++) {
         const struct lb_outbound_rule *r = &lb->outboundRules.at[i];
-        const uint64_t want = (uint64_t)r->allocatedOutboundPorts * r->backendAddressPool->networkInterfaces.n;
+        const uint64_t want =
+            (uint64_t)r->allocatedOutboundPorts * r->backendAddressPool->networkInterfaces.n;
         uint64_t *have = &left[r->frontendIPConfiguration->index];
         if (want > *have)
             diag_error(c->d, check_at(r->node, "allocatedOutboundPorts", r->at),
-                       "outbound rule '%s' of '%s' promises %llu ports to its %zu machines, the frontend has %llu (O-05)",
-                       r->name, lb->name, (unsigned long long)want, r->backendAddressPool->networkInterfaces.n,
-                       (unsigned long long)*have);
+                       "outbound rule '%s' of '%s' promises %llu ports to its %zu machines, the frontend has "
+                       "%llu (O-05)",
+                       r->name, lb->name, (unsigned long long)want,
+                       r->backendAddressPool->networkInterfaces.n, (unsigned long long)*have);
         *have -= want < *have ? want : *have;
     }
 }
 
-/* -- private link services --------------------------------------------------------------------------------------- */
+/* -- private link services ------------------------------------------------------------------------------- */
 
 static bool lists(const str_list *l, const char *subscription)
 {
@@ -104,26 +108,31 @@ static void check_pls(struct check *c, const struct pls *s)
         diag_error(c->d, check_at(s->node, "loadBalancerFrontend", s->at),
                    "private link service '%s' needs a Standard load balancer (B-04)", s->name);
     if (s->loadBalancerFrontend->subnet && s->loadBalancerFrontend->subnet->vnet != s->subnet->vnet)
-        diag_error(c->d, check_at(s->node, "subnet", s->at),
-                   "NAT addresses of private link service '%s' are in network '%s', its frontend in '%s' (PE-21)", s->name,
-                   s->subnet->vnet->name, s->loadBalancerFrontend->subnet->vnet->name);
+        diag_error(
+            c->d, check_at(s->node, "subnet", s->at),
+            "NAT addresses of private link service '%s' are in network '%s', its frontend in '%s' (PE-21)",
+            s->name, s->subnet->vnet->name, s->loadBalancerFrontend->subnet->vnet->name);
     for (size_t i = 0; s->visibility.n && i < s->autoApproval.n; i++)
         if (!lists(&s->visibility, s->autoApproval.at[i]))
             diag_error(c->d, check_item(s->node, "autoApproval", i, s->at),
-                       "'%s' is approved automatically by '%s' but cannot see it: visibility does not list it (PE-25)",
+                       "'%s' is approved automatically by '%s' but cannot see it: visibility does not list "
+                       "it (PE-25)",
                        s->autoApproval.at[i], s->name);
 }
 
-/* Who may ask: the owner, who is listed; without a list those of the owner's tenant that have the rights (PE-25). */
+/* Who may ask: the owner, who is listed; without a list those of the owner's tenant that have the rights
+ * (PE-25). */
 static void check_visible(struct check *c, const struct private_endpoint *e)
 {
     const struct pls *s = e->pls;
-    const bool visible = !strcasecmp(e->subscription, s->subscription) ||
-                         (s->visibility.n ? lists(&s->visibility, e->subscription) : !strcasecmp(e->tenant, s->tenant));
+    const bool visible =
+        !strcasecmp(e->subscription, s->subscription) ||
+        (s->visibility.n ? lists(&s->visibility, e->subscription) : !strcasecmp(e->tenant, s->tenant));
     if (!visible)
-        diag_error(c->d, check_at(e->node, "service", e->at),
-                   "private link service '%s' is not visible to subscription '%s' of private endpoint '%s' (PE-25)", s->name,
-                   e->subscription, e->name);
+        diag_error(
+            c->d, check_at(e->node, "service", e->at),
+            "private link service '%s' is not visible to subscription '%s' of private endpoint '%s' (PE-25)",
+            s->name, e->subscription, e->name);
 }
 
 void check_balancers(struct check *c)

@@ -32,7 +32,8 @@ uint32_t compile_number(struct numbers *n, const char *kind, const char *name);
 uint32_t compile_realm(struct work *w, const struct vnet *v);
 void compile_address(struct work *w, uint32_t realm, ip4 addr, uint32_t value);
 /* => the port of a thing, all defaults; its host is added by the caller. */
-struct image_port *compile_port(struct work *w, struct thing t, enum port_kind kind, uint32_t realm, ip4 addr);
+struct image_port *compile_port(struct work *w, struct thing t, enum port_kind kind, uint32_t realm,
+                                ip4 addr);
 
 /* compile_lb.c */
 void compile_lb_numbers(struct work *w);

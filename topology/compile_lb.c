@@ -1,20 +1,23 @@
 /* compile_lb.c - load balancers and private link services, as the data plane knows them.
  *
- * A frontend becomes a port with rules, a probe and a member of a pool become one target of probes. Public frontends
- * translate for their backends as well (O-05): of 64,000 ports an address, less eight for each rule, every member gets a
- * range of its own, in the order of outbound rules and members; without outbound rules the load balancing rules do, with
- * shares by the size of the pool. Who finds nothing left has an empty share, and no port to go out by.
+ * A frontend becomes a port with rules, a probe and a member of a pool become one target of probes. Public
+ * frontends translate for their backends as well (O-05): of 64,000 ports an address, less eight for each
+ * rule, every member gets a range of its own, in the order of outbound rules and members; without outbound
+ * rules the load balancing rules do, with shares by the size of the pool. Who finds nothing left has an empty
+ * share, and no port to go out by.
  *
- * A private link service is a port that holds the NAT addresses, for the answers, and a pool of their ports. */
+ * A private link service is a port that holds the NAT addresses, for the answers, and a pool of their ports.
+ */
 #include "topology/compile_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { PORT_FIRST = 1024, PORTS_AN_ADDRESS = 64000, PORTS_A_RULE = 8 };
-#define SECONDS(n) ((int64_t)(n) * 1000000000)
+#define SECONDS(n) ((int64_t)(n)*1000000000)
 
-static const char *target_name(struct work *w, const struct load_balancer *lb, const struct lb_probe *p, const struct nic *n)
+static const char *target_name(struct work *w, const struct load_balancer *lb, const struct lb_probe *p,
+                               const struct nic *n)
 {
     return arena_printf(w->c->arena, "%s/%s/%s", lb->name, p->name, n->name);
 }
@@ -40,7 +43,7 @@ void compile_lb_numbers(struct work *w)
     }
 }
 
-/* -- the way out ------------------------------------------------------------------------------------------------- */
+/* -- the way out ----------------------------------------------------------------------------------------- */
 
 /* O-05: ports for each member of a pool of that size. */
 static uint32_t default_ports(size_t members)
@@ -57,11 +60,12 @@ static uint32_t default_ports(size_t members)
 
 struct outbound { /* of one load balancer */
     const struct load_balancer *lb;
-    uint32_t *next, *end; /* by frontend: ports not handed out yet */
+    uint32_t *next, *end;       /* by frontend: ports not handed out yet */
     struct image_share **share; /* by NIC, only of this load balancer */
 };
 
-static void take(struct work *w, struct outbound *o, const struct lb_frontend *f, const struct lb_pool *pool, uint32_t ports)
+static void take(struct work *w, struct outbound *o, const struct lb_frontend *f, const struct lb_pool *pool,
+                 uint32_t ports)
 {
     for (size_t i = 0; i < pool->networkInterfaces.n; i++) {
         const uint32_t nic = pool->networkInterfaces.at[i]->index, first = o->next[f->index];
@@ -77,7 +81,8 @@ static void take(struct work *w, struct outbound *o, const struct lb_frontend *f
         struct image_range *more = arena_array(w->img->arena, s->n + 1, sizeof *more);
         if (s->n)
             memcpy(more, s->range, s->n * sizeof *more);
-        more[s->n] = (struct image_range){f->publicIPAddress->ipAddress, (uint16_t)first, (uint16_t)(first + ports - 1)};
+        more[s->n] = (struct image_range){f->publicIPAddress->ipAddress, (uint16_t)first,
+                                          (uint16_t)(first + ports - 1)};
         s->range = more;
         s->n++;
         o->next[f->index] = first + ports;
@@ -168,7 +173,7 @@ static uint32_t pool_of(struct work *w, const struct load_balancer *lb)
     return index;
 }
 
-/* -- frontends --------------------------------------------------------------------------------------------------------- */
+/* -- frontends ------------------------------------------------------------------------------------------- */
 
 static void target(struct work *w, uint32_t number, const struct lb_probe *p, const struct nic *n, bool proxy)
 {
@@ -180,7 +185,8 @@ static void target(struct work *w, uint32_t number, const struct lb_probe *p, co
                                .proxy = t->proxy || proxy};
 }
 
-static struct image_rule rule_of(struct work *w, const struct load_balancer *lb, const struct lb_rule *r, bool proxy)
+static struct image_rule rule_of(struct work *w, const struct load_balancer *lb, const struct lb_rule *r,
+                                 bool proxy)
 {
     const nic_list *members = &r->backendAddressPool->networkInterfaces;
     struct image_rule out = {.id = (uint32_t)w->n_rules,
@@ -190,7 +196,8 @@ static struct image_rule rule_of(struct work *w, const struct load_balancer *lb,
                              .floating = r->enableFloatingIP,
                              .reset = r->enableTcpReset,
                              .timeout = SECONDS(60 * r->idleTimeoutInMinutes)};
-    *(const struct lb_rule **)arena_push(w->c->arena, &w->c->lb_rule, &w->n_rules, &w->cap_rules, sizeof r) = r;
+    *(const struct lb_rule **)arena_push(w->c->arena, &w->c->lb_rule, &w->n_rules, &w->cap_rules, sizeof r) =
+        r;
     out.backend = arena_array(w->img->arena, members->n, sizeof *out.backend);
     out.n = members->n;
     for (size_t i = 0; i < members->n; i++) {
@@ -208,7 +215,8 @@ static struct image_rule rule_of(struct work *w, const struct load_balancer *lb,
 static void floating(struct work *w, const struct lb_rule *r, ip4 addr)
 {
     for (size_t i = 0; r->enableFloatingIP && i < r->backendAddressPool->networkInterfaces.n; i++) {
-        struct image_port *p = &w->img->port[port_of(w->r, THING(NIC, r->backendAddressPool->networkInterfaces.at[i]))];
+        struct image_port *p =
+            &w->img->port[port_of(w->r, THING(NIC, r->backendAddressPool->networkInterfaces.at[i]))];
         ip4 *more = arena_array(w->img->arena, p->n_floating + 1, sizeof *more);
         if (p->n_floating)
             memcpy(more, p->floating, p->n_floating * sizeof *more);
@@ -222,12 +230,14 @@ static void floating(struct work *w, const struct lb_rule *r, ip4 addr)
 static bool feeds_proxy(const struct model *m, const struct lb_frontend *f)
 {
     for (size_t i = 0; i < m->privateLinkServices.n; i++)
-        if (m->privateLinkServices.at[i].loadBalancerFrontend == f && m->privateLinkServices.at[i].enableProxyProtocol)
+        if (m->privateLinkServices.at[i].loadBalancerFrontend == f &&
+            m->privateLinkServices.at[i].enableProxyProtocol)
             return true;
     return false;
 }
 
-static void frontend(struct work *w, const struct load_balancer *lb, const struct lb_frontend *f, uint32_t pool)
+static void frontend(struct work *w, const struct load_balancer *lb, const struct lb_frontend *f,
+                     uint32_t pool)
 {
     const bool internal = f->subnet != NULL, proxy = feeds_proxy(w->m, f);
     const uint32_t realm = internal ? compile_realm(w, f->subnet->vnet) : REALM_PUBLIC;
@@ -247,7 +257,7 @@ static void frontend(struct work *w, const struct load_balancer *lb, const struc
     p->pool = internal ? NONE32 : pool;
 }
 
-/* -- private link services ------------------------------------------------------------------------------------------------- */
+/* -- private link services ------------------------------------------------------------------------------- */
 
 const struct image_pls *compile_pls(struct work *w, const struct pls *s)
 {
