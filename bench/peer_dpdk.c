@@ -68,11 +68,13 @@ const char *peer_dpdk_start(size_t mib, bool *reserved)
 {
     char size[24], name[] = "bench", a1[] = "--no-pci", a2[] = "--in-memory", a3[] = "--no-telemetry",
                    a4[] = "--force-max-simd-bitwidth=512", a5[] = "-m", a6[] = "--no-huge",
-                   a7[] = "--log-level=error", a8[] = "--lcores=0";
+                   a7[] = "--log-level=error", a8[] = "--lcores=0", a9[] = "--no-shconf";
     char *argv[] = {name, a1, a2, a3, a4, a7, a8, a5, size, a6, NULL};
     cpu_set_t cpus;
     long before = huge_pages(-1);
     *reserved = reserve(before, mib);
+    if (!*reserved)
+        argv[2] = a9; /* the EAL takes no ordinary pages for --in-memory */
     snprintf(size, sizeof size, "%zu", mib);
     sched_getaffinity(0, sizeof cpus, &cpus);
     int n = rte_eal_init(*reserved ? 9 : 10, argv);
