@@ -21,8 +21,8 @@
 
 struct block {
     uint64_t hash[LANES], key[LANES], home[LANES]; /* home: addresses of buckets */
-    uint32_t todo[LANES];
-    unsigned n_todo;
+    uint32_t pending[LANES];
+    unsigned n_pending;
 };
 
 ALWAYS const struct exact_bucket *home(const struct block *x, unsigned i)
@@ -39,22 +39,22 @@ ALWAYS void prefetch_home(const struct block *x, unsigned n)
 /* Of the keys not found at home (missed: a bit each) those that somebody of their eighth went past. */
 ALWAYS void list_far(const struct exact *t, struct block *x, uint32_t missed)
 {
-    x->n_todo = 0;
+    x->n_pending = 0;
     for (; missed; missed &= missed - 1) {
         unsigned i = (unsigned)__builtin_ctz(missed);
-        x->todo[x->n_todo] = i;
-        x->n_todo += exact_passers(home(x, i), exact_probe_hash(t, x->hash[i])) != 0;
+        x->pending[x->n_pending] = i;
+        x->n_pending += exact_passers(home(x, i), exact_probe_hash(t, x->hash[i])) != 0;
     }
 }
 
 static void far(const struct exact *t, struct block *x, uint32_t *value)
 {
-    if (!x->n_todo)
+    if (!x->n_pending)
         return;
-    for (unsigned k = 0; k < x->n_todo; k++)
-        __builtin_prefetch(&t->buckets[exact_probe_next(t, exact_probe_hash(t, x->hash[x->todo[k]]))]);
-    for (unsigned k = 0; k < x->n_todo; k++) {
-        unsigned i = x->todo[k];
+    for (unsigned k = 0; k < x->n_pending; k++)
+        __builtin_prefetch(&t->buckets[exact_probe_next(t, exact_probe_hash(t, x->hash[x->pending[k]]))]);
+    for (unsigned k = 0; k < x->n_pending; k++) {
+        unsigned i = x->pending[k];
         value[i] = exact_probe_get(t, exact_probe_hash(t, x->hash[i]), x->key[i]);
     }
 }

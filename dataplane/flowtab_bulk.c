@@ -23,10 +23,10 @@
 struct block {
     uint64_t hash[LANES], home[LANES], slot[LANES]; /* home, slot: addresses */
     uint64_t rest[LANES];                           /* not 0: a search that fails in this slot goes on */
-    uint32_t todo[LANES];
+    uint32_t pending[LANES];
     uint32_t
         fits; /* bit i: a tag fits, and slot[i] is the first such; else it is any slot of the first line */
-    unsigned n_todo;
+    unsigned n_pending;
 };
 
 ALWAYS const struct flowtab_bucket *home(const struct block *x, unsigned i)
@@ -41,8 +41,8 @@ ALWAYS const struct flowtab_slot *slot(const struct block *x, unsigned i)
 
 ALWAYS void prefetch_far(const struct flowtab *t, const struct block *x)
 {
-    for (unsigned k = 0; k < x->n_todo; k++) {
-        struct flowtab_probe p = flowtab_probe_hash(t, x->hash[x->todo[k]]);
+    for (unsigned k = 0; k < x->n_pending; k++) {
+        struct flowtab_probe p = flowtab_probe_hash(t, x->hash[x->pending[k]]);
         const char *next = (const char *)&t->buckets[flowtab_probe_next(t, p)];
         __builtin_prefetch(next);
         __builtin_prefetch(next + MEM_LINE);
@@ -51,8 +51,8 @@ ALWAYS void prefetch_far(const struct flowtab *t, const struct block *x)
 
 static void far(const struct flowtab *t, const struct block *x, const struct flow_key *keys, uint64_t *values)
 {
-    for (unsigned k = 0; k < x->n_todo; k++) {
-        unsigned i = x->todo[k], at;
+    for (unsigned k = 0; k < x->n_pending; k++) {
+        unsigned i = x->pending[k], at;
         const struct flowtab_bucket *b = flowtab_find(t, flowtab_probe_hash(t, x->hash[i]), &keys[i], &at);
         values[i] = b ? b->slot[at].value : FLOW_MISS;
     }
@@ -92,13 +92,13 @@ ALWAYS void answer(struct block *x, unsigned i, unsigned same, uint64_t *values)
 {
     same &= x->fits >> i & 1;
     values[i] = slot(x, i)->value | ((uint64_t)same - 1);
-    x->todo[x->n_todo] = i;
-    x->n_todo += !same & (x->rest[i] != 0);
+    x->pending[x->n_pending] = i;
+    x->n_pending += !same & (x->rest[i] != 0);
 }
 
 ALWAYS void keys_portable(struct block *x, const struct flow_key *keys, uint64_t *values, unsigned n)
 {
-    x->n_todo = 0;
+    x->n_pending = 0;
     for (unsigned i = 0; i < n; i++)
         answer(x, i, flowtab_same_key(&slot(x, i)->key, &keys[i]), values);
 }
@@ -158,7 +158,7 @@ WITH_SSE2 ALWAYS void tags_sse2(const struct flowtab *t, struct block *x, unsign
 
 WITH_SSE2 ALWAYS void keys_sse2(struct block *x, const struct flow_key *keys, uint64_t *values, unsigned n)
 {
-    x->n_todo = 0;
+    x->n_pending = 0;
     for (unsigned i = 0; i < n; i++) {
         __m128i a = _mm_loadu_si128((const __m128i *)(const void *)slot(x, i));
         __m128i b = _mm_loadu_si128((const __m128i *)(const void *)&keys[i]);
@@ -267,8 +267,8 @@ WITH_AVX512 ALWAYS void keys_avx512(struct block *x, const struct flow_key *keys
         _mm512_storeu_si512(values + i, _mm512_mask_i64gather_epi64(miss, same, at, (const void *)16, 1));
         more |= (uint32_t)(uint8_t)(_mm512_test_epi64_mask(rest, rest) & ~same) << i;
     }
-    for (x->n_todo = 0; more; more &= more - 1)
-        x->todo[x->n_todo++] = (uint32_t)__builtin_ctz(more);
+    for (x->n_pending = 0; more; more &= more - 1)
+        x->pending[x->n_pending++] = (uint32_t)__builtin_ctz(more);
 }
 
 BLOCKS(avx512, WITH_AVX512)

@@ -2,35 +2,12 @@
 # Network Watcher's commands as scripts rely on them: exit statuses, streams, shapes; and where `run` leaves flow logs.
 set -u
 bin=$(realpath "$1")
+root=$PWD
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp" || exit 1
 
-# expect STATUS NAME COMMAND...: the command ends with that status; its output is then in out and err.
-expect() {
-    local want=$1 name=$2 rc
-    shift 2
-    "$@" >out 2>err </dev/null
-    rc=$?
-    if [ $rc = "$want" ]; then
-        echo "ok $name"
-    else
-        echo "not ok $name: status $rc instead of $want"
-        head -n 5 out err
-    fi
-}
-# holds NAME CONDITION...: a condition about what the last command printed.
-holds() {
-    local name=$1
-    shift
-    if "$@"; then
-        echo "ok $name"
-    else
-        echo "not ok $name"
-        head -n 5 out err
-    fi
-}
-empty() { [ ! -s "$1" ]; }
+. "$root/tests/cli.sh"
 says() { grep -qF -e "$2" "$1"; }
 is() { [ "$(jq -c "$2" "$1")" = "$3" ]; }
 
