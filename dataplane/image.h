@@ -1,9 +1,11 @@
-/* image.h - the seam between model and data plane: one immutable value, compiled from the model, read by the packet path.
+/* image.h - the seam between model and data plane: one immutable value, compiled from the model, read by the
+ * packet path.
  *
- * An image names things by number. Port numbers are stable over all images of a run (a resource keeps its port for
- * life); everything else counts within one image. Mutable run state lives in the pipeline and the hosts, so one image can
- * be run many times and two images compared. Whoever builds an image fills arrays that belong to the image's arena and
- * hands over tables (lpm, acl, exact), which image_free frees. All addresses in host order. */
+ * An image names things by number. Port numbers are stable over all images of a run (a resource keeps its
+ * port for life); everything else counts within one image. Mutable run state lives in the pipeline and the
+ * hosts, so one image can be run many times and two images compared. Whoever builds an image fills arrays
+ * that belong to the image's arena and hands over tables (lpm, acl, exact), which image_free frees. All
+ * addresses in host order. */
 #ifndef VNETSIM_DATAPLANE_IMAGE_H
 #define VNETSIM_DATAPLANE_IMAGE_H
 
@@ -20,11 +22,21 @@
 #define REALM_PUBLIC 0u         /* the Internet's address space; virtual and on-premises networks follow */
 #define NONE32       UINT32_MAX /* no such index */
 #define LINK_MTU     1500u      /* IP packets on links between networks (M-01) */
-#define FLOW_LIMIT   500000u    /* M-05, L-13; a connection through an appliance makes two records in each direction */
-#define POOL_FLAG    0x80000000u /* in the public address map: the rest is a translation pool, not a port */
+#define FLOW_LIMIT                                                                                           \
+    500000u /* M-05, L-13; a connection through an appliance makes two records in each direction */
+#define POOL_FLAG 0x80000000u /* in the public address map: the rest is a translation pool, not a port */
 
-enum port_kind { PORT_NIC, PORT_ENDPOINT, PORT_SERVICE, PORT_INTERNET_HOST, PORT_ONPREM_HOST, PORT_GATEWAY, PORT_RESOLVER,
-                 PORT_FRONTEND /* of a load balancer */, PORT_PLS /* NAT addresses of a private link service */ };
+enum port_kind {
+    PORT_NIC,
+    PORT_ENDPOINT,
+    PORT_SERVICE,
+    PORT_INTERNET_HOST,
+    PORT_ONPREM_HOST,
+    PORT_GATEWAY,
+    PORT_RESOLVER,
+    PORT_FRONTEND /* of a load balancer */,
+    PORT_PLS /* NAT addresses of a private link service */
+};
 
 struct image_backend {
     uint32_t port;
@@ -35,8 +47,8 @@ struct image_rule { /* load balancing */
     uint32_t id;    /* for whoever made the image */
     uint8_t proto;  /* 0: TCP and UDP, on all ports (B-02) */
     uint16_t frontend_port, backend_port;
-    bool floating;  /* backends see the frontend's address */
-    bool reset;     /* idle connections are reset (O-08) */
+    bool floating; /* backends see the frontend's address */
+    bool reset;    /* idle connections are reset (O-08) */
     int64_t timeout;
     struct image_backend *backend;
     size_t n;
@@ -52,11 +64,11 @@ struct image_share { /* what one machine has of a pool (O-05) */
     struct image_range {
         ip4 addr;
         uint16_t first, last;
-    } *range;
+    } * range;
     size_t n;
 };
 
-struct image_pls { /* private link service, as an endpoint sees it */
+struct image_pls {     /* private link service, as an endpoint sees it */
     uint32_t port;     /* PORT_PLS: where answers arrive */
     uint32_t pool;     /* of its NAT addresses */
     uint32_t frontend; /* port */
@@ -73,28 +85,32 @@ struct image_target { /* of health probes: one probe at one backend */
 
 struct image_port {
     enum port_kind kind;
-    bool up;         /* exists in this image and runs */
-    uint32_t realm;  /* network of its address; REALM_PUBLIC for services, Internet hosts, resolvers */
+    bool up;        /* exists in this image and runs */
+    uint32_t realm; /* network of its address; REALM_PUBLIC for services, Internet hosts, resolvers */
     ip4 addr;
-    uint32_t table;  /* routes of what leaves it; NONE32: the public Internet's */
-    uint32_t acl[2][2]; /* [0 outbound, 1 inbound][0 NIC, 1 subnet]: rule set or NONE32 */
-    uint32_t identity;  /* service-endpoint identity of its subnet; IDENTITY_NONE */
-    bool ip_forwarding; /* P-08 */
-    ip4 public_addr;    /* instance public address, stateless 1:1 (O-04), or 0 */
+    uint32_t table;      /* routes of what leaves it; NONE32: the public Internet's */
+    uint32_t acl[2][2];  /* [0 outbound, 1 inbound][0 NIC, 1 subnet]: rule set or NONE32 */
+    uint32_t identity;   /* service-endpoint identity of its subnet; IDENTITY_NONE */
+    bool ip_forwarding;  /* P-08 */
+    ip4 public_addr;     /* instance public address, stateless 1:1 (O-04), or 0 */
     bool inbound_closed; /* Standard public address without any security group (G-19) */
-    uint32_t pool;      /* source translation towards the Internet where it wins (O-01); NONE32: none */
+    uint32_t pool;       /* source translation towards the Internet where it wins (O-01); NONE32: none */
     const struct image_share *share; /* of that pool; NULL: all of it */
-    int64_t flow_timeout; /* ns, idle (G-07) */
-    const ip4 *floating;  /* frontends' addresses that are the machine's own, too (B-05) */
+    int64_t flow_timeout;            /* ns, idle (G-07) */
+    const ip4 *floating;             /* frontends' addresses that are the machine's own, too (B-05) */
     size_t n_floating;
-    const struct image_frontend *frontend; /* PORT_FRONTEND; its pool: translations that go out by its address */
+    const struct image_frontend
+        *frontend; /* PORT_FRONTEND; its pool: translations that go out by its address */
     /* private endpoint */
-    uint32_t service; /* port of the service behind it */
-    enum reason gate; /* REASON_NONE: approved */
-    bool return_last_hop; /* a NIC whose tag asks for the answers of private endpoints that it sent to (PE-16) */
+    uint32_t service;     /* port of the service behind it */
+    enum reason gate;     /* REASON_NONE: approved */
+    bool return_last_hop; /* a NIC whose tag asks for the answers of private endpoints that it sent to (PE-16)
+                           */
     const struct image_pls *pls; /* or the private link service; NULL */
-    bool high_scale;  /* its network's privateEndpointVNetPolicies is Basic: a toggle resets connections */
-    uint16_t mtu, mss;  /* gateway with a tunnel: largest IP packet, and what it lowers the MSS of a SYN to (M-02); or 0 */
+    bool high_scale; /* its network's privateEndpointVNetPolicies is Basic: a toggle resets connections (R-14)
+                      */
+    uint16_t mtu, mss; /* gateway with a tunnel: largest IP packet, and what it lowers the MSS of a SYN to
+                          (M-02); or 0 */
     struct underlay_end underlay; /* who it is on the provider's network */
     /* the machine */
     bool has_host;
@@ -122,8 +138,8 @@ struct image_nexthop {
 };
 
 struct image_table {
-    struct lpm *lpm;         /* value: index into nexthop */
-    struct lpm_ref *ref;     /* instead of lpm in a reference image */
+    struct lpm *lpm;     /* value: index into nexthop */
+    struct lpm_ref *ref; /* instead of lpm in a reference image */
     struct image_nexthop *nexthop;
     size_t n;
 };
@@ -135,27 +151,27 @@ struct image_acl {
 };
 
 struct image_crossing { /* one direction over a peering */
-    enum reason closed;   /* REASON_NONE: carries traffic (P-03) */
-    bool forwarded;       /* the receiver takes packets whose source is not the sender network's (P-04) */
+    enum reason closed; /* REASON_NONE: carries traffic (P-03) */
+    bool forwarded;     /* the receiver takes packets whose source is not the sender network's (P-04) */
 };
 
 struct image_realm {
     struct prefix4 *prefix;
     size_t n;
     bool onprem;
-    uint32_t pool;     /* on-premises: translation to the Internet; NONE32: no way out */
-    uint32_t table;    /* on-premises: its routes, for what comes back through that translation */
+    uint32_t pool;  /* on-premises: translation to the Internet; NONE32: no way out */
+    uint32_t table; /* on-premises: its routes, for what comes back through that translation */
 };
 
 struct image_pool { /* source translation to one of a few public addresses (O-02, O-06) */
     ip4 *addr;
     size_t n;
-    uint32_t realm;     /* of the private addresses behind it */
+    uint32_t realm; /* of the private addresses behind it */
     bool carries_icmp, carries_fragments;
     uint16_t first_port, last_port;
-    bool cone;          /* UDP: one port towards all ports of a destination (O-05) */
-    int64_t timeout;    /* ns, idle: then a translation's port is free again; 0: never */
-    bool gateway;       /* a NAT gateway: TCP that it does not know is reset, ports rest after their use (O-02) */
+    bool cone;       /* UDP: one port towards all ports of a destination (O-05) */
+    int64_t timeout; /* ns, idle: then a translation's port is free again; 0: never */
+    bool gateway; /* a NAT gateway: TCP that it does not know is reset, ports rest after their use (O-02) */
 };
 
 struct image_link {
@@ -167,10 +183,10 @@ struct image_link {
 struct image {
     struct arena *arena;
     uint32_t epoch;
-    bool reference;            /* slow reference tables are used */
+    bool reference;                /* slow reference tables are used */
     bool endpoint_return_last_hop; /* switch privateEndpointReturn (PE-15, PE-16) */
     bool rule_change_keeps_flows;  /* switch (G-06) */
-    uint32_t flow_limit;       /* flow records of a NIC in each direction (M-05); 0: no limit */
+    uint32_t flow_limit;           /* flow records of a NIC in each direction (M-05); 0: no limit */
     struct image_port *port;
     size_t n_ports;
     struct image_table *table;
@@ -187,11 +203,11 @@ struct image {
     struct image_link *link;
     size_t n_links;
     uint8_t link_internet, link_backbone, link_private, link_gateway, link_local;
-    uint8_t link_none;       /* no way at all: from a frontend to its backend */
-    uint8_t link_global;     /* over global peering (P-07) */
+    uint8_t link_none;           /* no way at all: from a frontend to its backend */
+    uint8_t link_global;         /* over global peering (P-07) */
     struct image_target *target; /* numbered as ports are: the same over all images of a run */
     size_t n_targets;
-    uint32_t resolver;       /* port of 168.63.129.16 */
+    uint32_t resolver;        /* port of 168.63.129.16 */
     uint32_t public_resolver; /* port of the resolver that hosts outside Azure ask */
     ip4 public_resolver_addr;
 };
@@ -200,7 +216,8 @@ struct image {
 struct image *image_new(uint32_t epoch);
 void image_free(struct image *img);
 
-/* Route lookup in a table, or in a port's, as the packet path does it. => next hop, or NULL (no table, no route). */
+/* Route lookup in a table, or in a port's, as the packet path does it. => next hop, or NULL (no table, no
+ * route). */
 const struct image_nexthop *image_lookup(const struct image *img, uint32_t table, ip4 dst);
 const struct image_nexthop *image_route(const struct image *img, uint32_t port, ip4 dst);
 struct acl_hit image_acl_check(const struct image *img, uint32_t acl, const struct acl_key *key);

@@ -1,7 +1,8 @@
 /* pipe.h - the packet path: what happens to one packet at one port. Design essay: pipe.c.
  *
- * The pipeline reads an image and keeps the run state that packets create: flow records and address translations. It
- * decides and records; moving the packet, in time and between hosts, is the engine's work (sim.h). */
+ * The pipeline reads an image and keeps the run state that packets create: flow records and address
+ * translations. It decides and records; moving the packet, in time and between hosts, is the engine's work
+ * (sim.h). */
 #ifndef VNETSIM_DATAPLANE_PIPE_H
 #define VNETSIM_DATAPLANE_PIPE_H
 
@@ -20,14 +21,14 @@ struct pipe_decision {
     ip4 src, dst;
     uint16_t sport, dport;
     uint32_t seq_add, ack_add; /* TCP: to be added, modulo 2^32 */
-    /* A segment of its own that goes the same way (PROXY header), before the packet or after it; NULL: none. Valid until
-     * the next call. */
+    /* A segment of its own that goes the same way (PROXY header), before the packet or after it; NULL: none.
+     * Valid until the next call. */
     const uint8_t *insert;
     uint16_t insert_len;
     uint32_t insert_seq;
     bool insert_before;
-    bool absorbed;      /* the packet ends here and nobody misses it */
-    uint32_t watch;     /* ask pipe_idle about this flow at watch_at; 0: none */
+    bool absorbed;  /* the packet ends here and nobody misses it */
+    uint32_t watch; /* ask pipe_idle about this flow at watch_at; 0: none */
     int64_t watch_at;
     struct trace trace;
 };
@@ -36,22 +37,25 @@ struct pipe_decision {
 struct pipe *pipe_new(void);
 void pipe_free(struct pipe *p);
 
-/* A packet leaves the machine at port into the network. meta is updated to what the next port must know. Cannot fail:
- * whatever goes wrong is a reason. now in virtual ns. */
-void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t port, const struct packet_info *info,
-              struct packet_meta *meta, struct pipe_decision *d);
-/* A packet reaches port from the network. d->next == port: deliver to the machine there; else it passes on. */
-void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port, const struct packet_info *info,
-             struct packet_meta *meta, struct pipe_decision *d);
+/* A packet leaves the machine at port into the network. meta is updated to what the next port must know.
+ * Cannot fail: whatever goes wrong is a reason. now in virtual ns. */
+void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t port,
+              const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d);
+/* A packet reaches port from the network. d->next == port: deliver to the machine there; else it passes on.
+ */
+void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port,
+             const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d);
 
 /* Which TCP flows does the change from one image to the next cut? Those whose destination changes between a
- * service-endpoint route and any other at a NIC they leave from (SE-02), and those to a private endpoint whose network
- * changes its policy for high scale (R-14), or which a NIC sent there that gets the tag disableSnatOnPL (PE-16).
+ * service-endpoint route and any other at a NIC they leave from (SE-02), and those to a private endpoint
+ * whose network changes its policy for high scale (R-14), or which a NIC sent there that gets the tag
+ * disableSnatOnPL (PE-16).
  * => number of flow ids written to *flows (ascending, each once; malloc'd, the caller frees), or -ENOMEM. */
-int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct image *after, uint32_t **flows);
+int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct image *after,
+                       uint32_t **flows);
 
-/* A balanced flow that is to be reset when idle. => the flow whose connection is to be reset now; 0: none, and *again is
- * when to ask again (INT64_MAX: never). */
+/* A balanced flow that is to be reset when idle. => the flow whose connection is to be reset now; 0: none,
+ * and *again is when to ask again (INT64_MAX: never). */
 uint32_t pipe_idle(struct pipe *p, int64_t now, uint32_t watch, int64_t *again);
 
 /* Health of a probe's target: whether new flows go there. Targets nobody spoke of are well. */

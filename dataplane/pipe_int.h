@@ -1,8 +1,11 @@
 /* pipe_int.h - the parts of the packet path, shared by pipe*.c.
  *
- *   pipe.c       flow records, the order of checks, routes, what each kind of port does
- *   pipe_nat.c   source translation: pools, shares of them, private link services
- *   pipe_lb.c    load balancers: frontends, backends, PROXY protocol on the way
+ *   pipe.c         the order of checks, what each kind of port does
+ *   pipe_flow.c    flow records
+ *   pipe_way.c     routes, and what their next hops ask for
+ *   pipe_change.c  connections that a change resets
+ *   pipe_nat.c     source translation: pools, shares of them, private link services
+ *   pipe_lb.c      load balancers: frontends, backends, PROXY protocol on the way
  */
 #ifndef VNETSIM_DATAPLANE_PIPE_INT_H
 #define VNETSIM_DATAPLANE_PIPE_INT_H
@@ -90,13 +93,35 @@ struct ctx {
     uint16_t sport, dport;
 };
 
+/* pipe_flow.c */
 /* => at with room for one more of size; ends the program when memory does. */
 void *pipe_grow(void *at, size_t n, size_t *cap, size_t size);
+struct flow_key pipe_key(const struct ctx *c, bool inbound);
+/* => the record of key, or NULL: none that is still valid. */
+struct flow_state *pipe_state_get(const struct ctx *c, struct flow_key key);
+/* Make or renew the record of key. */
+struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool answer);
+/* Records of a packet that was let through in one direction at this port, and of its answer. => the packet's
+ * own. */
+struct flow_state *pipe_state_pair(const struct ctx *c, bool inbound);
+/* An admitted packet keeps both directions alive. => its record, or NULL where it needs admission. */
+struct flow_state *pipe_state_touch(const struct ctx *c, bool inbound);
+/* => whether the port can hold another flow (M-05); if not, the packet is dropped. */
+bool pipe_has_room(struct ctx *c);
+
+static inline bool pipe_is_balanced_answer(const struct flow_state *s)
+{
+    return s && s->answer && s->extra != NONE32;
+}
+
+/* pipe_way.c */
+/* Look the route up (or take the flow's, in the same epoch), and follow it. s: the flow, or NULL. */
+void pipe_route(struct ctx *c, struct flow_state *s);
+/* Deliver by the public address map, or by a network's. */
+void pipe_to_public(struct ctx *c);
+void pipe_to_realm(struct ctx *c, uint32_t realm, uint8_t link);
 
 /* pipe.c */
-struct flow_key pipe_key(const struct ctx *c, bool inbound);
-struct flow_state *pipe_state_get(const struct ctx *c, struct flow_key key);
-struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool answer);
 struct trace_step *pipe_step(struct ctx *c, enum stage stage, enum reason reason);
 void pipe_drop(struct ctx *c, enum stage stage, enum reason reason);
 void pipe_hand_to(struct ctx *c, uint32_t next, uint8_t link);

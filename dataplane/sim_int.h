@@ -1,6 +1,9 @@
 /* sim_int.h - the parts of the engine, shared by sim*.c.
  *
- *   sim.c         events, links, packets on their way, what flows leave behind
+ *   sim.c         events, packets out of and into ports, changes
+ *   sim_link.c    wires between ports
+ *   sim_note.c    what flows leave behind
+ *   sim_env.c     what hosts ask of the engine
  *   sim_probe.c   health probes
  */
 #ifndef VNETSIM_DATAPLANE_SIM_INT_H
@@ -53,6 +56,36 @@ struct sim {
 /* sim.c */
 void sim_push(struct sim *s, int64_t at, uint32_t kind, uint32_t a, uint64_t b, void *p);
 struct flow_result *sim_flow_of(const struct sim *s, uint32_t id); /* NULL: no flow of the scenario */
+
+/* => at with room for one more of size; ends the program when memory does. */
+void *sim_grow(void *at, size_t n, size_t *cap, size_t size);
+/* A packet leaves port, from its machine or passed on. Takes ownership. */
+void sim_out(struct sim *s, uint32_t port, struct packet *p);
+
+/* sim_link.c */
+/* Put p on the wire. A lost packet ends here. */
+void sim_transmit(struct sim *s, uint32_t from, uint32_t to, uint8_t link, struct packet *p);
+/* Show a packet that is about to go on a link as it is between hosts, where somebody looks. */
+void sim_show_underlay(struct sim *s, uint32_t from, const struct pipe_decision *d, const struct packet *p,
+                       const struct packet_info *info);
+/* Put p on the link that was decided on, with the segment that goes before or behind it. */
+void sim_pass_on(struct sim *s, uint32_t port, struct packet *p, const struct packet_info *info,
+                 const struct pipe_decision *d);
+
+/* sim_note.c */
+/* A packet begins its way (or goes on) at port: keep the hops of the request until it arrived, of the answer
+ * until the client has it. A retransmission starts the list again, and what was sent before it adds nothing
+ * any more. */
+void sim_note_hop(struct sim *s, uint32_t port, struct packet *p, const struct packet_info *info,
+                  bool begins);
+void sim_note_trace(struct sim *s, const struct packet *p, const struct packet_info *info,
+                    const struct trace *t);
+/* => why a flow ended like this. */
+enum reason sim_outcome(const struct flow_result *f, enum flow_outcome what);
+void sim_finish(struct sim *s, struct flow_result *f, enum reason why);
+
+/* sim_env.c */
+struct host_env sim_env(struct sim *s);
 
 /* sim_probe.c */
 /* A new image is in force. */

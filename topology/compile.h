@@ -14,7 +14,8 @@ struct numbering {
     struct numbers *port;     /* "nic/vm1-nic", "service/acr": see port_of */
     struct numbers *realm;    /* from 1: "vnet/hub", "onprem/hq" */
     struct numbers *identity; /* "hub/clients" */
-    struct numbers *pool;     /* translations: "natgw/egress", "nic/vm1-nic" (default outbound), "onprem/hq", "lb/lb", "pls/pls" */
+    struct numbers *pool;     /* translations: "natgw/egress", "nic/vm1-nic" (default outbound), "onprem/hq",
+                                 "lb/lb", "pls/pls" */
     struct numbers *target;   /* health probes: "lb/tcp443/web1-nic" */
     struct ids *region, *network, *subnet, *host; /* what the underlay calls them (underlay.h) */
 };
@@ -28,15 +29,15 @@ struct compiled {
     const struct eff_table **table; /* by image table; NULL: not made of effective routes (on-premises) */
     const struct eff_rules **acl;   /* by image rule set; rule ids are positions */
     const struct peering **crossing;
-    const struct lb_rule **lb_rule;  /* by image rule id */
-    struct thing *thing;             /* by port; kind THING_NONE: resolver, or not in this state */
+    const struct lb_rule **lb_rule; /* by image rule id */
+    struct thing *thing;            /* by port; kind THING_NONE: resolver, or not in this state */
 };
 
 struct numbering *numbering_new(void);
 void numbering_free(struct numbering *r);
 
-/* => the image of the model; epoch orders the images of a run. reference: with the slow tables. Pure: the same inputs
- * give the same image; r gains the numbers of names that are new. m and r must outlive it. */
+/* => the image of the model; epoch orders the images of a run. reference: with the slow tables. Pure: the
+ * same inputs give the same image; r gains the numbers of names that are new. m and r must outlive it. */
 struct compiled *compile_model(const struct model *m, struct numbering *r, uint32_t epoch, bool reference);
 void compiled_free(struct compiled *c);
 
@@ -47,7 +48,8 @@ const char *port_name(const struct numbering *r, uint32_t port);
 /* => the subnet of an identity in a model, or NULL when it is gone. */
 const struct subnet *identity_subnet(const struct numbering *r, const struct model *m, uint32_t identity);
 
-/* The address that resolver questions from outside Azure go to: out of 192.0.0.0/24, which nobody else uses. */
+/* The address that resolver questions from outside Azure go to: out of 192.0.0.0/24, which nobody else uses.
+ */
 #define PUBLIC_RESOLVER IP4(192, 0, 0, 53)
 
 #endif

@@ -10,7 +10,6 @@
  */
 #include "topology/compile_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { PORT_FIRST = 1024, PORTS_AN_ADDRESS = 64000, PORTS_A_RULE = 8 };
