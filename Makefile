@@ -51,7 +51,8 @@ TESTS    := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/test_*.c))
 BENCHES  := $(patsubst bench/%.c,$(O)/bench/%,$(wildcard bench/bench_*.c))
 # what benchmarks share, and the peers whose headers are installed (make deps-bench)
 have      = $(wildcard /usr/include/$(1) /usr/include/*/$(1))
-BENCH_C  := bench/bench.c bench/gen.c bench/plot.c $(if $(call have,uthash.h),bench/peer_uthash.c) \
+BENCH_C  := $(filter-out bench/bench_% bench/peer_%,$(wildcard bench/*.c)) \
+            $(if $(call have,uthash.h),bench/peer_uthash.c) \
             $(if $(call have,dpdk/rte_fib.h),bench/peer_dpdk.c bench/peer_acl.c) \
             $(if $(call have,urcu/rculfhash.h),bench/peer_lfht.c) $(if $(call have,ck_ht.h),bench/peer_ck.c)
 BENCH_O  := $(patsubst %.c,$(O)/%.o,$(BENCH_C))

@@ -178,6 +178,17 @@ static void print_row(const struct bench_result *r, size_t n)
     fflush(stdout);
 }
 
+/* Of the last two results, if they are of this row (from result `first` on) and of one name, the faster. */
+static void drop_slower(struct bench *b, size_t first)
+{
+    struct bench_result *r = b->result + b->n_results - 2;
+    if (b->n_results < first + 2 || strcmp(r[0].impl, r[1].impl) != 0)
+        return;
+    if (r[1].median > r[0].median)
+        r[0] = r[1];
+    b->n_results--;
+}
+
 void bench_row(struct bench *b, const struct bench_row *row)
 {
     double rate[BENCH_RUNS][BENCH_ROUNDS_MAX], ratio[BENCH_ROUNDS_MAX];
@@ -189,13 +200,15 @@ void bench_row(struct bench *b, const struct bench_row *row)
             rate[i][round < 0 ? 0 : round] = run_once(row, &row->run[i], out);
     double first[BENCH_ROUNDS_MAX];
     memcpy(first, rate[0], sizeof first);
+    size_t kept = b->n_results;
     for (size_t i = 0; i < row->n_runs; i++) {
         for (int round = 0; round < b->rounds; round++)
             ratio[round] = first[round] / rate[i][round];
         keep(b, row, &row->run[i], rate[i], ratio);
+        drop_slower(b, kept);
     }
     b->n_rows++;
-    print_row(b->result + b->n_results - row->n_runs, row->n_runs);
+    print_row(b->result + kept, b->n_results - kept);
     bench_free(out, row->work, 8);
 }
 

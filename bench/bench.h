@@ -14,11 +14,12 @@
 #include <stdio.h>
 
 #define BENCH_ROUNDS_MAX 15
-#define BENCH_RUNS       12
+#define BENCH_RUNS       16
 #define BENCH_MISS       UINT64_MAX
 
-/* One contender: does the row's whole work once, answers into out: numbers of 4 or 8 bytes, all ones for
- * a miss. Before it runs out is all ones, so that a lookup which leaves misses alone need not write them. */
+/* One contender; of several with the same name, next to one another, the fastest is reported: does the row's
+ * whole work once, answers into out: numbers of 4 or 8 bytes, all ones for a miss. Before it runs out is all
+ * ones, so that a lookup which leaves misses alone need not write them. */
 struct bench_run {
     const char *name, *how; /* how: the lookup function it chose; NULL: there is one only */
     void (*fn)(void *ctx, void *out);
@@ -54,6 +55,7 @@ struct bench_goal {
 struct bench {
     int rounds;
     bool quick;
+    uint64_t seed; /* of tables and streams */
     struct bench_result *result;
     struct bench_goal *goal;
     size_t n_results, n_goals, n_rows;

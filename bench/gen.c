@@ -26,6 +26,12 @@
 
 const char *const gen_stream_name[GEN_STREAMS] = {"uniform", "in-prefix", "Zipf"};
 
+/* One of 100, whatever the order of the routes, and for equal prefixes the same. */
+static uint32_t next_hop(uint64_t seed, uint32_t addr, unsigned len)
+{
+    return (uint32_t)(hash_mix(hash_mix(seed) ^ (uint64_t)len << 32 ^ (addr & ip4_mask(len))) % 100);
+}
+
 static void put(struct gen_routes *g, uint32_t addr, unsigned len)
 {
     if (g->n == g->cap) {
@@ -34,7 +40,7 @@ static void put(struct gen_routes *g, uint32_t addr, unsigned len)
         bench_check(g->route ? 0 : -ENOMEM, "memory");
     }
     g->route[g->n] = (struct lpm_route){
-        .addr = addr & ip4_mask(len), .len = (uint8_t)len, .nexthop = (uint32_t)(g->n % 100)};
+        .addr = addr & ip4_mask(len), .len = (uint8_t)len, .nexthop = next_hop(g->seed, addr, len)};
     g->n++;
     g->hosts += len == 32;
 }
@@ -80,11 +86,11 @@ static void endpoint_routes(struct gen_routes *g, struct rng *r, size_t n)
     }
 }
 
-struct gen_routes gen_cloud(unsigned scale_down)
+struct gen_routes gen_cloud(unsigned scale_down, uint64_t seed)
 {
-    struct gen_routes g = {.n = 0};
+    struct gen_routes g = {.seed = seed};
     struct rng r;
-    rng_seed(&r, 1, "cloud");
+    rng_seed(&r, seed, "cloud");
     system_routes(&g, &r);
     for (unsigned i = 0; i < 400 / scale_down; i++)
         put(&g, IP4(10, 0, 0, 0) | ((uint32_t)rng_u64(&r) & 0x3fffff), 18 + (unsigned)rng_below(&r, 11));
@@ -96,11 +102,11 @@ struct gen_routes gen_cloud(unsigned scale_down)
     return g;
 }
 
-int gen_feed(const char *path, struct gen_routes *out)
+int gen_feed(const char *path, uint64_t seed, struct gen_routes *out)
 {
     char command[600], line[128];
     unsigned a, b, c, d, len;
-    struct gen_routes g = {.n = 0};
+    struct gen_routes g = {.seed = seed};
     snprintf(command, sizeof command, "exec xz -dc '%s'", path);
     FILE *f = popen(command, "r");
     if (!f)
@@ -128,7 +134,7 @@ void gen_addresses(const struct gen_routes *g, enum gen_stream s, uint32_t *addr
     enum { HOT = 10000 };
     uint32_t hot[HOT];
     struct rng r;
-    rng_seed(&r, 1, "addresses");
+    rng_seed(&r, g->seed, "addresses");
     for (size_t i = 0; i < HOT; i++)
         hot[i] = inside(g, &r);
     for (size_t i = 0; i < n; i++)
@@ -137,17 +143,19 @@ void gen_addresses(const struct gen_routes *g, enum gen_stream s, uint32_t *addr
                                        : hot[(size_t)exp(rng_unit(&r) * log(HOT)) - 1];
 }
 
-/* Clients of 256 network interfaces, their ports counting up, to one service. */
-struct flow_key gen_flow(uint32_t i)
+/* Clients of 256 network interfaces, their ports counting up, to one service. The seed chooses the /16 that
+ * clients begin in and the service's port. */
+struct flow_key gen_flow(uint64_t seed, uint32_t i)
 {
-    return flow_key_make(i & 255, 0, 6, IP4(10, 0, 0, 4) + (i >> 8), IP4(10, 200, 0, 4),
-                         (uint16_t)(49152 + i % 16384), 443);
+    uint32_t mix = (uint32_t)hash_mix(seed);
+    return flow_key_make(i & 255, 0, 6, IP4(10, mix & 127, 0, 4) + (i >> 8), IP4(10, 200, 0, 4),
+                         (uint16_t)(49152 + i % 16384), (uint16_t)(mix >> 16 & 1023));
 }
 
-/* Subnets of 100 endpoints from the fifth address on. */
-uint32_t gen_host(uint32_t i)
+/* Subnets of 100 endpoints from the fifth address on; the seed chooses the first subnet. */
+uint32_t gen_host(uint64_t seed, uint32_t i)
 {
-    return IP4(10, 0, 0, 0) + (i / 100 << 8) + 4 + i % 100;
+    return IP4(10, hash_mix(seed) & 127, 0, 0) + (i / 100 << 8) + 4 + i % 100;
 }
 
 /* -- rules ----------------------------------------------------------------------------------------------- */
@@ -162,14 +170,15 @@ static void tag_prefixes(struct prefix4 *tag, struct rng *r)
 }
 
 /* Subnets and hosts to subnets and hosts, one port or a hundred, TCP or UDP. */
-struct gen_rules gen_nsg(size_t n, bool tags)
+struct gen_rules gen_nsg(size_t n, bool tags, uint64_t seed)
 {
     struct rng r;
     struct gen_rules g = {.prefix = bench_array(2 * n + (size_t)TAGS * TAG, sizeof *g.prefix),
                           .port = bench_array(n, sizeof *g.port),
                           .rule = bench_array(n, sizeof *g.rule),
-                          .n = n};
-    rng_seed(&r, 1, "acl rules");
+                          .n = n,
+                          .seed = seed};
+    rng_seed(&r, seed, "acl rules");
     for (size_t i = 0; i < 2 * n; i++) {
         uint8_t len = (uint8_t)(rng_below(&r, 2) ? 32 : 20 + rng_below(&r, 9));
         g.prefix[i] = (struct prefix4){(IP4(10, 0, 0, 0) | (ip4)rng_below(&r, 1 << 20)) & ip4_mask(len), len};
@@ -207,7 +216,7 @@ void gen_rules_free(struct gen_rules *g)
 void gen_keys(const struct gen_rules *g, struct acl_key *key, size_t n)
 {
     struct rng r;
-    rng_seed(&r, 1, "acl keys");
+    rng_seed(&r, g->seed, "acl keys");
     for (size_t i = 0; i < n; i++) {
         const struct acl_rule *x = &g->rule[rng_below(&r, g->n - 1)];
         struct prefix4 src = x->src[rng_below(&r, x->n_src)], dst = x->dst[0];

@@ -1,4 +1,4 @@
-/* gen.h - tables and streams of the benchmarks, all from a fixed seed. The distributions are written down in
+/* gen.h - tables and streams of the benchmarks, all from one seed. The distributions are written down in
  * gen.c. */
 #ifndef VNETSIM_BENCH_GEN_H
 #define VNETSIM_BENCH_GEN_H
@@ -11,13 +11,14 @@ struct gen_routes {
     struct lpm_route *route;
     size_t n, cap;
     size_t hosts; /* of these, /32 */
+    uint64_t seed;
 };
 
-/* The table of a large virtual network; scale 1: 28,400 routes. Next hops are below 100. */
-struct gen_routes gen_cloud(unsigned scale_down);
-/* The routes of a file with one IPv4 prefix a line, xz-compressed, one of 100 next hops each. => 0, or
- * -errno. */
-int gen_feed(const char *path, struct gen_routes *out);
+/* The table of a large virtual network; scale 1: 28,400 routes. Next hops, here and in a feed: one of 100, a
+ * hash of seed, prefix and length. */
+struct gen_routes gen_cloud(unsigned scale_down, uint64_t seed);
+/* The routes of a file with one IPv4 prefix a line, xz-compressed. => 0, or -errno. */
+int gen_feed(const char *path, uint64_t seed, struct gen_routes *out);
 void gen_routes_free(struct gen_routes *g);
 
 enum gen_stream { GEN_UNIFORM, GEN_IN_PREFIX, GEN_ZIPF, GEN_STREAMS };
@@ -25,20 +26,21 @@ extern const char *const gen_stream_name[GEN_STREAMS];
 void gen_addresses(const struct gen_routes *g, enum gen_stream s, uint32_t *addr, size_t n);
 
 /* => flow i of a busy network: all different. */
-struct flow_key gen_flow(uint32_t i);
+struct flow_key gen_flow(uint64_t seed, uint32_t i);
 /* => entry i of a table of private endpoints: all different. */
-uint32_t gen_host(uint32_t i);
+uint32_t gen_host(uint64_t seed, uint32_t i);
 
 struct gen_rules {
     struct prefix4 *prefix;
     struct acl_range *port;
     struct acl_rule *rule;
     size_t n;
+    uint64_t seed;
 };
 
 /* Rules like those of a security group, all denied last; tags: a tenth of them from one of 20 lists of 2,000
  * prefixes. */
-struct gen_rules gen_nsg(size_t n, bool tags);
+struct gen_rules gen_nsg(size_t n, bool tags, uint64_t seed);
 void gen_rules_free(struct gen_rules *g);
 /* Keys of which nine in ten fit some rule, the others only the last. */
 void gen_keys(const struct gen_rules *g, struct acl_key *key, size_t n);
