@@ -198,6 +198,18 @@ size_t flowtab_next(const struct flowtab *t, size_t cursor, struct flow_key *key
     return 0;
 }
 
+size_t flowtab_sweep(struct flowtab *t, size_t cursor, size_t budget, flowtab_dead *dead, void *ctx)
+{
+    const size_t places = t->size * SLOTS, end = budget < places - cursor ? cursor + budget : places;
+    for (; cursor < end; cursor++) {
+        const struct flowtab_bucket *b = &t->buckets[cursor / SLOTS];
+        const struct flowtab_slot *s = &b->slot[cursor % SLOTS];
+        if (b->head >> (8 * (cursor % SLOTS)) & 0xff && dead(ctx, s->key, s->value))
+            flowtab_del(t, s->key);
+    }
+    return cursor < places ? cursor : 0;
+}
+
 size_t flowtab_count(const struct flowtab *t)
 {
     return t->count;

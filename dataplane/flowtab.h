@@ -4,6 +4,7 @@
 #define VNETSIM_DATAPLANE_FLOWTAB_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -77,6 +78,16 @@ void flowtab_get_bulk(const struct flowtab *t, const struct flow_key *keys, uint
  * => the next cursor with *key and *value set, or 0 at the end (both untouched). Removing and replacing
  * flows on the way is allowed; adding makes it unspecified which flows are still met. */
 size_t flowtab_next(const struct flowtab *t, size_t cursor, struct flow_key *key, uint64_t *value);
+
+/* => whether a sweep is to remove this flow; must not change the table. */
+typedef bool flowtab_dead(void *ctx, struct flow_key key, uint64_t value);
+
+/* Remove the flows that dead() (called once for each flow met) says so of, in no order that may reach any
+ * output, but look at no more than budget (at least 1) places for flows, taken or free: bounded work, to be
+ * done between packets.
+ * => where the next call goes on, 0: the round is complete, begin again. A flow that is there from the
+ * beginning of a round to its end is met unless adding moved it meanwhile; then the next round meets it. */
+size_t flowtab_sweep(struct flowtab *t, size_t cursor, size_t budget, flowtab_dead *dead, void *ctx);
 
 /* => flows; bytes of memory held. */
 size_t flowtab_count(const struct flowtab *t);

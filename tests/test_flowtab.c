@@ -495,3 +495,59 @@ Test(flowtab, churn_keeps_memory_and_searches_flat)
     for (size_t b = 0; b < t->size; b++)
         cr_assert_eq(t->buckets[b].head, 0, "an empty table must search like a new one");
 }
+
+/* -- sweeping -------------------------------------------------------------------------------------------- */
+
+struct sweep {
+    uint8_t *met;
+    size_t calls;
+    uint64_t divisor; /* flows whose value it divides are dead; 0: all */
+};
+
+static bool dead_by_value(void *ctx, struct flow_key key, uint64_t value)
+{
+    struct sweep *s = ctx;
+    assert_key_eq(key, nth((uint32_t)value));
+    s->met[value]++;
+    s->calls++;
+    return !s->divisor || value % s->divisor == 0;
+}
+
+static void sweep_round(size_t budget, struct sweep *s)
+{
+    size_t c = 0, rounds = 0;
+    do {
+        size_t before = s->calls;
+        c = flowtab_sweep(t, c, budget, dead_by_value, s);
+        cr_assert_leq(s->calls - before, budget);
+        rounds++;
+    } while (c);
+    cr_assert_geq(rounds * budget, s->calls);
+}
+
+Test(flowtab, sweeping_removes_the_dead_within_its_budget)
+{
+    enum { N = 3000 };
+    const size_t budgets[] = {1, 2, 7, 64, 1000, SIZE_MAX / 1000000};
+    static uint8_t met[N];
+    for (size_t k = 0; k < sizeof budgets / sizeof *budgets; k++) {
+        struct sweep s = {met, 0, 3};
+        for (uint32_t i = 0; i < N; i++)
+            cr_assert_eq(flowtab_set(t, nth(i), i), 0);
+        memset(met, 0, sizeof met);
+        sweep_round(budgets[k], &s);
+        cr_assert_eq(s.calls, N);
+        cr_assert_eq(flowtab_count(t), N - N / 3);
+        for (uint32_t i = 0; i < N; i++) {
+            cr_assert_eq(met[i], 1);
+            cr_assert_eq(flowtab_get(t, nth(i)), i % 3 ? i : FLOW_MISS);
+        }
+        sweep_round(budgets[k], &s);
+        cr_assert_eq(s.calls, N + N - N / 3, "the dead are gone, the others stayed");
+        s.divisor = 0;
+        sweep_round(budgets[k], &s);
+        cr_assert_eq(flowtab_count(t), 0);
+        sweep_round(budgets[k], &s);
+        cr_assert_eq(s.calls, N + 2 * (N - N / 3));
+    }
+}
