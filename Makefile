@@ -89,6 +89,8 @@ $(O)/%.o: %.c
 $(O)/tests/test_%: $(O)/tests/test_%.o $(TSUP_O) $(LIBA)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
 
+$(O)/tests/test_kernel_routes: $(O)/bench/gen_routes.o
+
 # peers are built as their own makers would for this machine; their headers are not held to our warnings
 $(O)/bench/peer_%.o: CFLAGS = $(STD) -O3 -march=native -g -w -I. -isystem /usr/include/dpdk \
 	-isystem /usr/include/x86_64-linux-gnu/dpdk -MMD -MP

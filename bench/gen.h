@@ -1,5 +1,5 @@
 /* gen.h - tables and streams of the benchmarks, all from one seed. The distributions are written down in
- * gen.c. */
+ * gen_routes.c. */
 #ifndef VNETSIM_BENCH_GEN_H
 #define VNETSIM_BENCH_GEN_H
 
@@ -17,7 +17,8 @@ struct gen_routes {
 /* The table of a large virtual network; scale 1: 28,400 routes. Next hops, here and in a feed: one of 100, a
  * hash of seed, prefix and length. */
 struct gen_routes gen_cloud(unsigned scale_down, uint64_t seed);
-/* The routes of a file with one IPv4 prefix a line, xz-compressed. => 0, or -errno. */
+/* The routes of a file, xz-compressed or plain: an IPv4 prefix at the beginning of a line, other lines do not
+ * count. => 0, or -errno. */
 int gen_feed(const char *path, uint64_t seed, struct gen_routes *out);
 void gen_routes_free(struct gen_routes *g);
 
