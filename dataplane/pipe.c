@@ -53,7 +53,7 @@ void pipe_free(struct pipe *p)
         return;
     flowtab_free(p->index);
     flowtab_free(p->nat_index);
-    free(p->state);
+    pipe_records_free(p);
     free(p->count);
     free(p->nat);
     free(p->balanced);
@@ -298,7 +298,7 @@ static void out_outside(struct ctx *c)
 static void out_gateway(struct ctx *c)
 {
     struct flow_state *s = pipe_state_touch(c, false);
-    pipe_route(c, s ? s : pipe_state_put(c, pipe_key(c, false), false));
+    pipe_route(c, s ? s : (c->record = pipe_state_put(c, pipe_key(c, false), false)));
 }
 
 static void begin(struct ctx *c, struct pipe_decision *d, bool inbound)
@@ -399,7 +399,7 @@ static void in_nic(struct ctx *c)
             return;
         struct flow_key key = pipe_key(c, true);
         pipe_state_put(c, flow_key_reverse(key), true)->via_public = public;
-        s = pipe_state_put(c, key, false);
+        s = c->record = pipe_state_put(c, key, false);
     }
     if (c->meta->balanced)
         lb_admitted(c, s);
@@ -418,7 +418,7 @@ static void to_link_service(struct ctx *c, struct flow_state *s)
         pipe_drop(c, STAGE_LINK_SERVICE, r);
         return;
     }
-    c->meta->consumer = (uint32_t)(s - c->p->state) + 1;
+    c->meta->consumer = s->number + 1;
     pipe_hand_to(c, pls->frontend, c->img->link_private);
 }
 
@@ -452,7 +452,7 @@ static void in_endpoint(struct ctx *c)
         return;
     }
     struct flow_state *s = pipe_state_touch(c, true);
-    if (!s && c->at->pls && pipe_goes_on(c) && flowtab_get(c->p->index, pipe_key(c, true)) != FLOW_MISS) {
+    if (!s && c->at->pls && pipe_goes_on(c) && pipe_state_find(c->p, pipe_key(c, true))) {
         pipe_drop(c, STAGE_LINK_SERVICE, REASON_FLOW_EXPIRED); /* PE-24 */
         return;
     }

@@ -42,12 +42,12 @@ int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct 
                        uint32_t **flows)
 {
     size_t n = 0, kept = 0;
-    uint32_t *list = malloc((p->n + 1) * sizeof *list);
+    uint32_t *list = malloc((2 * (size_t)p->n_pairs + 1) * sizeof *list);
     if (!list)
         return -ENOMEM;
-    for (size_t i = 0; i < p->n; i++)
-        if (cuts(before, after, &p->state[i]))
-            list[n++] = p->state[i].flow;
+    for (uint32_t i = 0; i < 2 * p->n_pairs; i++)
+        if (cuts(before, after, pipe_record(p, i)))
+            list[n++] = pipe_record(p, i)->flow;
     qsort(list, n, sizeof *list, by_number);
     for (size_t i = 0; i < n; i++)
         if (!kept || list[kept - 1] != list[i])

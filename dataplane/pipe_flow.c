@@ -1,6 +1,8 @@
 /* pipe_flow.c - flow records: made, found, kept alive, given back. What they mean is told in pipe.c. */
 #include "dataplane/pipe_int.h"
 
+#include "dataplane/mem.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +19,7 @@ void *pipe_grow(void *at, size_t n, size_t *cap, size_t size)
 
 size_t pipe_flows(const struct pipe *p)
 {
-    return p->n - p->n_free;
+    return p->n_records;
 }
 
 struct flow_key pipe_key(const struct ctx *c, bool inbound)
@@ -25,17 +27,31 @@ struct flow_key pipe_key(const struct ctx *c, bool inbound)
     return flow_key_make(c->port, inbound, c->info->proto, c->src, c->dst, c->sport, c->dport);
 }
 
+/* Both directions are found by the outbound one's key. */
+static struct flow_key outbound(struct flow_key key)
+{
+    return flow_key_dir(key) ? flow_key_reverse(key) : key;
+}
+
+struct flow_state *pipe_state_find(const struct pipe *p, struct flow_key key)
+{
+    uint64_t pair = flowtab_get(p->index, outbound(key));
+    if (pair == FLOW_MISS)
+        return NULL;
+    const uint32_t number = 2 * (uint32_t)pair + flow_key_dir(key);
+    return pipe_hot(p, number)->flags & FLOW_USED ? pipe_record(p, number) : NULL;
+}
+
 struct flow_state *pipe_state_get(const struct ctx *c, struct flow_key key)
 {
-    uint64_t i = flowtab_get(c->p->index, key);
-    if (i == FLOW_MISS)
+    struct flow_state *s = pipe_state_find(c->p, key);
+    if (!s)
         return NULL;
-    struct flow_state *s = &c->p->state[i];
     int64_t timeout = c->at->flow_timeout;
     if (timeout && s->extra < c->p->n_balanced && c->at->kind == PORT_NIC &&
         timeout < c->p->balanced[s->extra].timeout)
         timeout = c->p->balanced[s->extra].timeout; /* a backend remembers as long as its balancer */
-    return timeout && c->now - s->seen > timeout ? NULL : s;
+    return timeout && c->now - pipe_hot(c->p, s->number)->seen > timeout ? NULL : s;
 }
 
 static struct flow_count *count_of(struct pipe *p, uint32_t port)
@@ -52,22 +68,69 @@ static struct flow_count *count_of(struct pipe *p, uint32_t port)
     return &p->count[port];
 }
 
-/* => position of a new record of key. */
-static uint64_t state_add(struct pipe *p, struct flow_key key)
+static void *segment_new(size_t n, size_t size)
 {
-    uint64_t i;
-    if (p->n_free) {
-        i = p->first_free;
-        p->first_free = p->state[i].nexthop;
-        p->n_free--;
-    } else {
-        p->state = pipe_grow(p->state, p->n, &p->cap, sizeof *p->state);
-        i = p->n++;
+    void *at = mem_array(n, size);
+    if (!at)
+        arena_oom("flow records");
+    return at;
+}
+
+/* => a pair that nobody uses. */
+static uint32_t pair_new(struct pipe *p)
+{
+    if (p->n_free)
+        return p->free_pair[--p->n_free];
+    const unsigned s = pipe_segment(p->n_pairs);
+    const size_t n = (size_t)PIPE_SEGMENT_FIRST << s;
+    if (s >= PIPE_SEGMENTS)
+        arena_oom("flow records");
+    if (!p->pair[s]) {
+        p->pair[s] = segment_new(n, sizeof *p->pair[s]);
+        p->state[s] = segment_new(2 * n, sizeof *p->state[s]);
     }
-    if (flowtab_set(p->index, key, i) != 0)
-        arena_oom("flow table");
-    count_of(p, flow_key_port(key))->n[flow_key_dir(key)]++;
-    return i;
+    return p->n_pairs++;
+}
+
+void pipe_records_free(struct pipe *p)
+{
+    for (unsigned s = 0; s < PIPE_SEGMENTS; s++) {
+        const size_t n = (size_t)PIPE_SEGMENT_FIRST << s;
+        mem_free(p->pair[s], n * sizeof *p->pair[s]);
+        mem_free(p->state[s], 2 * n * sizeof *p->state[s]);
+    }
+    free(p->free_pair);
+}
+
+/* => number of key's record, a new one where there is none. */
+static uint32_t state_number(struct pipe *p, struct flow_key key)
+{
+    uint64_t pair = flowtab_get(p->index, outbound(key));
+    if (pair == FLOW_MISS) {
+        pair = pair_new(p);
+        p->version++;
+        if (flowtab_set(p->index, outbound(key), pair) != 0)
+            arena_oom("flow table");
+    }
+    return 2 * (uint32_t)pair + flow_key_dir(key);
+}
+
+/* Give a record back, and its pair with the last one. */
+static void state_free(struct pipe *p, struct flow_state *s)
+{
+    const uint32_t number = s->number;
+    struct flow_pair *pair = pipe_pair(p, number / 2);
+    const struct flow_key key = s->key;
+    count_of(p, flow_key_port(key))->n[flow_key_dir(key)]--;
+    p->n_records--;
+    p->version++;
+    *s = (struct flow_state){0};
+    pair->half[number & 1] = (struct flow_hot){.flags = pair->half[number & 1].flags & FLOW_QUEUED};
+    if ((pair->half[0].flags | pair->half[1].flags) & FLOW_USED)
+        return;
+    flowtab_del(p->index, outbound(key));
+    p->free_pair = pipe_grow(p->free_pair, p->n_free, &p->cap_free, sizeof *p->free_pair);
+    p->free_pair[p->n_free++] = number / 2;
 }
 
 /* Give the expired records of the port back. */
@@ -75,19 +138,14 @@ static void sweep(const struct ctx *c, struct flow_count *count)
 {
     struct pipe *p = c->p;
     int64_t oldest = c->now;
-    for (size_t i = 0; i < p->n; i++) {
-        struct flow_state *s = &p->state[i];
-        if (flow_key_port(s->key) != c->port || flowtab_get(p->index, s->key) != i)
+    for (uint32_t i = 0; i < 2 * p->n_pairs; i++) {
+        const struct flow_hot *h = pipe_hot(p, i);
+        if (!(h->flags & FLOW_USED) || flow_key_port(pipe_record(p, i)->key) != c->port)
             continue;
-        if (c->now - s->seen <= c->at->flow_timeout) {
-            oldest = s->seen < oldest ? s->seen : oldest;
-            continue;
-        }
-        flowtab_del(p->index, s->key);
-        count->n[flow_key_dir(s->key)]--;
-        *s = (struct flow_state){.nexthop = p->first_free};
-        p->first_free = (uint32_t)i;
-        p->n_free++;
+        if (c->now - h->seen <= c->at->flow_timeout)
+            oldest = h->seen < oldest ? h->seen : oldest;
+        else
+            state_free(p, pipe_record(p, i));
     }
     count->full_until = oldest + c->at->flow_timeout + 1;
 }
@@ -110,38 +168,40 @@ bool pipe_has_room(struct ctx *c)
 struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool answer)
 {
     struct pipe *p = c->p;
-    uint64_t i = flowtab_get(p->index, key);
-    if (i == FLOW_MISS)
-        i = state_add(p, key);
-    p->state[i] = (struct flow_state){.key = key,
-                                      .nexthop = NONE32,
-                                      .rules_epoch = c->img->epoch,
-                                      .seen = c->now,
-                                      .flow = c->meta->flow,
-                                      .last_hop = c->meta->last_hop,
-                                      .via = NONE32,
-                                      .pool = NONE32,
-                                      .answer = answer,
-                                      .extra = NONE32};
-    return &p->state[i];
+    const uint32_t number = state_number(p, key);
+    struct flow_hot *h = pipe_hot(p, number);
+    struct flow_state *s = pipe_record(p, number);
+    if (!(h->flags & FLOW_USED)) {
+        count_of(p, c->port)->n[flow_key_dir(key)]++;
+        p->n_records++;
+    }
+    *h = (struct flow_hot){.seen = c->now, .flags = FLOW_USED | (h->flags & FLOW_QUEUED)};
+    *s = (struct flow_state){.key = key,
+                             .nexthop = NONE32,
+                             .rules_epoch = c->img->epoch,
+                             .flow = c->meta->flow,
+                             .last_hop = c->meta->last_hop,
+                             .via = NONE32,
+                             .pool = NONE32,
+                             .extra = NONE32,
+                             .number = number,
+                             .answer = answer};
+    return s;
 }
 
-struct flow_state *pipe_state_pair(const struct ctx *c, bool inbound)
+struct flow_state *pipe_state_pair(struct ctx *c, bool inbound)
 {
     struct flow_key key = pipe_key(c, inbound);
     pipe_state_put(c, flow_key_reverse(key), true);
-    return pipe_state_put(c, key, false);
+    return c->record = pipe_state_put(c, key, false);
 }
 
-struct flow_state *pipe_state_touch(const struct ctx *c, bool inbound)
+struct flow_state *pipe_state_touch(struct ctx *c, bool inbound)
 {
-    struct flow_key key = pipe_key(c, inbound), back = flow_key_reverse(key);
-    struct flow_state *s = pipe_state_get(c, key);
+    struct flow_state *s = pipe_state_get(c, pipe_key(c, inbound));
     if (!s || (!c->img->rule_change_keeps_flows && !s->answer && s->rules_epoch != c->img->epoch))
         return NULL;
-    uint64_t i = flowtab_get(c->p->index, back);
-    s->seen = c->now;
-    if (i != FLOW_MISS)
-        c->p->state[i].seen = c->now;
-    return s;
+    struct flow_pair *pair = pipe_pair(c->p, s->number / 2);
+    pair->half[0].seen = pair->half[1].seen = c->now;
+    return c->record = s;
 }

@@ -14,21 +14,53 @@
 #include "dataplane/pipe.h"
 #include "dataplane/proxy.h"
 
+/* What every packet of a known flow touches: both directions of it in one cache line. The decision that the
+ * last walk came to is there too, and holds for one epoch; see pipe_batch.c. */
+struct flow_hot {
+    int64_t seen;
+    uint32_t epoch, next; /* of the decision */
+    uint32_t addr;        /* FLOW_SNAT: the new source; FLOW_NAT: place of its translation */
+    uint16_t port;
+    uint8_t link, flags;
+    uint32_t packets, bytes; /* passed on; the upper words are in the record */
+};
+
+enum {
+    FLOW_USED = 1,      /* there is such a record */
+    FLOW_DECIDED = 2,   /* epoch, next, link and what follows are set */
+    FLOW_SNAT = 4,      /* the source becomes addr and port */
+    FLOW_NAT = 8,       /* the source is translated by a pool */
+    FLOW_IDENTITY = 16, /* the packet gets the subnet's identity */
+    FLOW_FIN = 32,      /* this direction is closed */
+    FLOW_CLOSED = 64,   /* in the first half, of both: the connection is */
+    FLOW_QUEUED = 128,  /* in the first half: it is in the queue of closed ones */
+};
+
+struct flow_pair {
+    struct flow_hot half[2]; /* by direction at the port: out, in */
+};
+
+static_assert(sizeof(struct flow_pair) == 64, "both directions of a flow share a cache line");
+
+/* The rest of a record. Number: twice the pair's, one more for the direction into the port. */
 struct flow_state {
     struct flow_key key;
     uint32_t epoch;   /* of next hop */
     uint32_t nexthop; /* in the port's table; NONE32: not looked up */
     uint32_t rules_epoch;
-    int64_t seen;
     uint32_t flow;
     uint32_t last_hop; /* who handed the first packet over */
     uint32_t via;      /* port that its route led to last; NONE32 */
     uint32_t pool;     /* that translated its source last; NONE32 */
-    bool answer;       /* made by the packet in the other direction */
-    bool via_public;   /* came in through the instance's public address */
     uint32_t
         extra; /* NIC, frontend: balanced flow; endpoint of a private link service: translation; NONE32 */
+    uint32_t packets, bytes; /* upper words of the counts */
+    uint32_t number;
+    bool answer;     /* made by the packet in the other direction */
+    bool via_public; /* came in through the instance's public address */
 };
+
+static_assert(sizeof(struct flow_state) == 64, "a record is a cache line");
 
 struct flow_count {     /* records of one port */
     uint32_t n[2];      /* by direction */
@@ -62,11 +94,18 @@ struct nat_state {
     int64_t seen;
 };
 
+/* Pairs lie in segments, each twice as large as the one before: adding never moves any. */
+#define PIPE_SEGMENTS      24u
+#define PIPE_SEGMENT_FIRST 256u
+
 struct pipe {
-    struct flowtab *index;    /* key -> position in state */
-    struct flow_state *state; /* given back: all zero but nexthop, the next of them */
-    size_t n, cap, n_free;
-    uint32_t first_free;
+    struct flowtab *index; /* a flow's outbound key -> its pair */
+    struct flow_pair *pair[PIPE_SEGMENTS];
+    struct flow_state *state[PIPE_SEGMENTS];
+    uint32_t n_pairs,
+        *free_pair; /* pairs that were ever used; of these, given back: all zero but FLOW_QUEUED */
+    size_t n_free, cap_free, n_records;
+    uint64_t version;         /* counts pairs made and given back */
     struct flow_count *count; /* by port */
     size_t n_counts;
     struct flowtab *nat_index; /* both keys -> position in nat */
@@ -91,21 +130,56 @@ struct ctx {
     struct pipe_decision *d;
     ip4 src, dst; /* as they stand after translation so far */
     uint16_t sport, dport;
+    struct flow_state *record; /* the packet's own, once it is admitted; NULL */
 };
 
 /* pipe_flow.c */
 /* => at with room for one more of size; ends the program when memory does. */
 void *pipe_grow(void *at, size_t n, size_t *cap, size_t size);
 struct flow_key pipe_key(const struct ctx *c, bool inbound);
+
+static inline unsigned pipe_segment(uint32_t pair)
+{
+    return 31 - (unsigned)__builtin_clz(pair / PIPE_SEGMENT_FIRST + 1);
+}
+
+static inline uint32_t pipe_in_segment(uint32_t pair, unsigned segment)
+{
+    return pair - (PIPE_SEGMENT_FIRST << segment) + PIPE_SEGMENT_FIRST;
+}
+
+/* => a pair, below n_pairs. */
+static inline struct flow_pair *pipe_pair(const struct pipe *p, uint32_t pair)
+{
+    const unsigned s = pipe_segment(pair);
+    return &p->pair[s][pipe_in_segment(pair, s)];
+}
+
+static inline struct flow_hot *pipe_hot(const struct pipe *p, uint32_t number)
+{
+    return &pipe_pair(p, number / 2)->half[number & 1];
+}
+
+/* => a record by its number, which is below 2 n_pairs. */
+static inline struct flow_state *pipe_record(const struct pipe *p, uint32_t number)
+{
+    const unsigned s = pipe_segment(number / 2);
+    return &p->state[s][2 * (size_t)pipe_in_segment(number / 2, s) + (number & 1)];
+}
+
+/* Free what records lie in. */
+void pipe_records_free(struct pipe *p);
+/* => the record of key, also when it is no longer valid, or NULL. */
+struct flow_state *pipe_state_find(const struct pipe *p, struct flow_key key);
 /* => the record of key, or NULL: none that is still valid. */
 struct flow_state *pipe_state_get(const struct ctx *c, struct flow_key key);
 /* Make or renew the record of key. */
 struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool answer);
 /* Records of a packet that was let through in one direction at this port, and of its answer. => the packet's
  * own. */
-struct flow_state *pipe_state_pair(const struct ctx *c, bool inbound);
+struct flow_state *pipe_state_pair(struct ctx *c, bool inbound);
 /* An admitted packet keeps both directions alive. => its record, or NULL where it needs admission. */
-struct flow_state *pipe_state_touch(const struct ctx *c, bool inbound);
+struct flow_state *pipe_state_touch(struct ctx *c, bool inbound);
 /* => whether the port can hold another flow (M-05); if not, the packet is dropped. */
 bool pipe_has_room(struct ctx *c);
 

@@ -150,7 +150,7 @@ static struct balanced *begin(struct ctx *c, const struct image_rule *r, uint32_
         link_record(c, back, *index);
     }
     if (b->consumer != NONE32) {
-        uint32_t endpoint = flow_key_port(p->state[b->consumer].key);
+        uint32_t endpoint = flow_key_port(pipe_record(p, b->consumer)->key);
         const struct image_pls *pls = c->img->port[endpoint].pls;
         b->proxy.wanted = pls && pls->proxy && c->info->proto == IPPROTO_NR_TCP;
     }
@@ -210,7 +210,7 @@ static struct balanced *balance(struct ctx *c, uint32_t *index)
 
 static size_t header_of(const struct ctx *c, const struct balanced *b, uint8_t *out)
 {
-    const struct flow_key k = c->p->state[b->consumer].key;
+    const struct flow_key k = pipe_record(c->p, b->consumer)->key;
     const struct proxy_header h = {.src = k.src,
                                    .dst = k.dst,
                                    .sport = k.sport,
@@ -280,12 +280,11 @@ void lb_in(struct ctx *c)
 void lb_admitted(struct ctx *c, struct flow_state *in)
 {
     const uint32_t index = c->meta->balanced - 1;
-    struct pipe *p = c->p;
     if (in->extra != index) {
-        uint64_t back = flowtab_get(p->index, flow_key_reverse(in->key));
+        struct flow_state *back = pipe_state_find(c->p, flow_key_reverse(in->key));
         in->extra = index;
-        if (back != FLOW_MISS)
-            p->state[back].extra = index;
+        if (back)
+            back->extra = index;
     }
     c->meta->balanced = 0;
 }

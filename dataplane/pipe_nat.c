@@ -235,7 +235,7 @@ bool nat_in(struct ctx *c, uint32_t index)
 enum reason nat_consumer(struct ctx *c, struct flow_state *s)
 {
     struct pipe *p = c->p;
-    const uint32_t pool = c->at->pls->pool, owner = (uint32_t)(s - p->state);
+    const uint32_t pool = c->at->pls->pool, owner = s->number;
     struct nat_state *n = s->extra < p->n_nat ? &p->nat[s->extra] : NULL;
     if (!n || n->owner != owner || !has_address(&c->img->pool[pool], n->addr)) {
         uint64_t i = choose(c, pool);
@@ -256,9 +256,9 @@ uint32_t nat_provider(struct ctx *c)
     struct pipe *p = c->p;
     uint64_t i = flowtab_get(p->nat_index,
                              nat_key(c->at->pool, true, c->info->proto, c->src, c->dst, c->sport, c->dport));
-    if (i == FLOW_MISS || p->nat[i].owner >= p->n || p->state[p->nat[i].owner].extra != i)
+    if (i == FLOW_MISS || p->nat[i].owner >= 2 * p->n_pairs || pipe_record(p, p->nat[i].owner)->extra != i)
         return PORT_NONE;
-    const struct flow_key k = p->state[p->nat[i].owner].key;
+    const struct flow_key k = pipe_record(p, p->nat[i].owner)->key;
     p->nat[i].seen = c->now;
     pipe_set_src(c, k.dst, k.dport);
     pipe_set_dst(c, k.src, k.sport);
