@@ -94,6 +94,7 @@ struct image_port {
     bool ip_forwarding;  /* P-08 */
     ip4 public_addr;     /* instance public address, stateless 1:1 (O-04), or 0 */
     bool inbound_closed; /* Standard public address without any security group (G-19) */
+    bool smtp_blocked;   /* TCP port 25 of the Internet is out of its reach (G-15) */
     uint32_t pool;       /* source translation towards the Internet where it wins (O-01); NONE32: none */
     const struct image_share *share; /* of that pool; NULL: all of it */
     int64_t flow_timeout;            /* ns, idle (G-07) */

@@ -2,6 +2,8 @@
  * address. */
 #include "dataplane/pipe_int.h"
 
+#define SMTP 25u /* TCP port: G-15 */
+
 static uint8_t public_link(const struct ctx *c, uint32_t next)
 {
     enum port_kind a = c->at->kind, b = c->img->port[next].kind;
@@ -69,6 +71,10 @@ static void to_internet(struct ctx *c, struct flow_state *s)
     }
     if (pipe_is_balanced_answer(s)) { /* it has the frontend's address */
         pipe_to_public(c);
+        return;
+    }
+    if (c->at->smtp_blocked && c->info->proto == IPPROTO_NR_TCP && c->dport == SMTP && !(s && s->answer)) {
+        pipe_drop(c, STAGE_PLATFORM, REASON_SMTP_BLOCKED);
         return;
     }
     if (c->at->kind == PORT_NIC && c->src != c->at->addr) {

@@ -22,6 +22,7 @@
     X(FLOW_TABLE, "flow table")                                                                                \
     X(ROUTE, "route")                                                                                          \
     X(PEERING, "peering")                                                                                      \
+    X(PLATFORM, "platform's outbound rules")                                                                   \
     X(SNAT, "source translation")                                                                              \
     X(DNAT, "destination translation")                                                                         \
     X(BALANCER, "load balancer")                                                                               \

@@ -35,6 +35,8 @@
     X(ROUTING_LOOP, "RoutingLoop", DROPPED, "R-30", "the packet went in circles until its TTL ended")          \
     X(SNAT_EXHAUSTED, "SnatExhausted", DROPPED, "O-02 O-05", "no source port is left for translation")         \
     X(NO_OUTBOUND_ACCESS, "NoOutboundAccess", DROPPED, "O-01 O-06", "the NIC has no way out to the Internet")  \
+    X(SMTP_BLOCKED, "SmtpBlocked", DROPPED, "G-15",                                                            \
+      "machines of the sender's subscription may not reach TCP port 25 of the Internet")                       \
     X(INBOUND_CLOSED, "InboundClosed", DROPPED, "G-19",                                                        \
       "a Standard public address is closed to inbound traffic without a security group")                       \
     X(ON_PREMISES_NO_INTERNET, "OnPremisesNoInternet", DROPPED, "R-20",                                        \

@@ -294,6 +294,7 @@ static void say_step(struct trip *t, const struct trace *tr, const struct trace_
         [STAGE_FLOW_TABLE] = "table",
         [STAGE_ROUTE] = "route@",
         [STAGE_PEERING] = "peering",
+        [STAGE_PLATFORM] = "platform",
         [STAGE_SNAT] = "snat",
         [STAGE_DNAT] = "dnat",
         [STAGE_BALANCER] = "lb",

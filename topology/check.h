@@ -15,6 +15,10 @@
  * networks, and overlap of networks that are not peered. */
 void model_check(const struct model *m, struct diag *d);
 
+/* Warn where a flow goes out to TCP port 25 of the Internet and the file does not say whether the sender's
+ * subscription may (G-15). m: checked without errors, in the state at the flow's time. */
+void model_check_smtp(const struct model *m, const struct flow *f, struct diag *d);
+
 /* Report an error at every section or key in use whose behaviour this version does not simulate.
  * => whether there was one. */
 bool model_unsupported(const struct model *m, struct diag *d);

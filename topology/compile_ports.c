@@ -151,6 +151,8 @@ void compile_nic(struct work *w, const struct nic *nic)
         p->acl[in][0] = compile_acl(w, nic->networkSecurityGroup, s, d, false);
         p->acl[in][1] = compile_acl(w, s->networkSecurityGroup, s, d, false);
     }
+    const struct subscription *owner = model_subscription(w->m, nic->subscription);
+    p->smtp_blocked = owner && subscription_blocks_smtp(owner); /* G-15 */
     for (size_t i = 0; i < nic->tags.n; i++) /* case counts (PE-16) */
         p->return_last_hop |=
             !strcmp(nic->tags.at[i].key, "disableSnatOnPL") && !strcmp(nic->tags.at[i].value, "true");

@@ -59,6 +59,18 @@ static const char *step_balancer(struct arena *a, const struct compiled *c, cons
     return arena_printf(a, "load balancer %s%s%s%s", port_name(c->numbering, t->port), rule, to, outcome(a, s));
 }
 
+/* G-15: whose subscription it is. */
+static const char *step_platform(struct arena *a, const struct compiled *c, const struct trace *t,
+                                 const struct trace_step *s)
+{
+    const struct thing from = c->thing[t->port];
+    const char *name = from.kind == THING_NIC ? ((const struct nic *)from.p)->subscription : NULL;
+    const struct subscription *own = model_subscription(c->model, name);
+    return own ? arena_printf(a, "subscription %s (%s) may not reach TCP port 25 of the Internet (G-15)%s", own->name,
+                              offer_word(own->offer), outcome(a, s))
+               : arena_printf(a, "%s%s", stage_word((enum stage)s->stage), outcome(a, s));
+}
+
 const char *explain_step(struct arena *a, const struct compiled *c, const struct trace *t, const struct trace_step *s)
 {
     char ip[IP4_STRLEN];
@@ -93,6 +105,8 @@ const char *explain_step(struct arena *a, const struct compiled *c, const struct
         return s->reason ? arena_printf(a, "%s%s", word, outcome(a, s)) : "private source kept, subnet identity attached (SE-01)";
     case STAGE_CHANGE:
         return "connection closed by a change of the network (SE-02)";
+    case STAGE_PLATFORM:
+        return step_platform(a, c, t, s);
     case STAGE_SOURCE_CHECK:
     case STAGE_ADDRESS_CHECK:
     case STAGE_PUBLIC_ADDRESS:

@@ -83,3 +83,13 @@ struct subnet *model_subnet(const struct model *m, const char *subnet_name)
 {
     return find(m, &table_subnet, subnet_name);
 }
+
+struct subscription *model_subscription(const struct model *m, const char *name)
+{
+    return name ? find(m, &table_subscription, name) : NULL;
+}
+
+bool subscription_blocks_smtp(const struct subscription *s)
+{
+    return s->offer != OFFER_EA && s->offer != OFFER_MCA_E && !s->port25Exempt;
+}

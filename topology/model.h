@@ -47,6 +47,17 @@ enum link_resolution { RESOLVE_DEFAULT, RESOLVE_NXDOMAIN_REDIRECT };
 enum gateway_type { GATEWAY_VPN, GATEWAY_EXPRESSROUTE };
 enum flow_protocol { FLOW_TCP, FLOW_UDP, FLOW_ICMP };
 enum capture_format { CAPTURE_PCAPNG, CAPTURE_PCAP };
+enum offer { /* of a subscription: G-15 */
+    OFFER_EA,
+    OFFER_MCA_E,
+    OFFER_EA_DEV_TEST,
+    OFFER_PAY_AS_YOU_GO,
+    OFFER_CSP,
+    OFFER_MSDN,
+    OFFER_FREE_TRIAL,
+    OFFER_SPONSORSHIP,
+    OFFER_OTHER
+};
 enum record_type { RECORD_A, RECORD_AAAA, RECORD_CNAME, RECORD_TXT, RECORD_MX, RECORD_PTR, RECORD_SRV };
 
 /* What every named resource has. index is the position in its list; node is its map in the document. */
@@ -423,6 +434,12 @@ struct switches { /* scenario contract, section 6: false/0 is the default value 
     bool ruleChangeKeepsFlows;         /* default true */
 };
 
+struct subscription {
+    RESOURCE
+    enum offer offer;
+    bool port25Exempt;
+};
+
 struct flow_log {
     RESOURCE
     const char *target;
@@ -496,6 +513,7 @@ struct model {
     const char *serviceTags; /* path as the tag loader opens it, or NULL for the built-in subset */
     struct tagset *tags;
     struct switches switches;
+    LIST(struct subscription) subscriptions;
     LIST(struct vnet) virtualNetworks;
     LIST(struct nic) networkInterfaces;
     LIST(struct route_table) routeTables;
@@ -543,5 +561,10 @@ const char *thing_name(struct thing t);
 struct nic *model_nic(const struct model *m, const char *name);
 struct vnet *model_vnet(const struct model *m, const char *name);
 struct subnet *model_subnet(const struct model *m, const char *subnet_name);
+struct subscription *model_subscription(const struct model *m, const char *name);
+/* => whether Azure keeps the subscription's machines from TCP port 25 of the Internet (G-15). */
+bool subscription_blocks_smtp(const struct subscription *s);
+/* => the word of an offer as the file writes it: "PayAsYouGo". A literal. */
+const char *offer_word(enum offer o);
 
 #endif

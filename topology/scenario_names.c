@@ -1,6 +1,7 @@
 /* scenario_names.c - names in flows, expectations and captures: whether they mean something, and at that
  * time. */
 #include "topology/bind.h"
+#include "topology/check.h"
 #include "topology/registry.h"
 #include "topology/scenario_int.h"
 
@@ -127,6 +128,8 @@ void scenario_check_names(struct scenario *s, struct diag *d)
     const struct model *m = s->state[0].model;
     for (size_t i = 0; i < m->flows.n; i++)
         check_flow(&c, &m->flows.at[i]);
+    for (size_t i = 0; i < m->flows.n && !d->errors; i++) /* G-15 */
+        model_check_smtp(s->state[scenario_state_at(s, m->flows.at[i].at_time)].model, &m->flows.at[i], d);
     for (size_t i = 0; i < m->expect.n; i++)
         check_expectation(&c, &m->expect.at[i]);
     for (size_t i = 0; i < m->captures.n; i++)

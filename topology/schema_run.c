@@ -229,6 +229,7 @@ static const struct field root_rows[] = {
       .doc = "Azure's published service-tag file, relative to this one; default: the built-in subset."),
     F(model, switches, K_STRUCT, .sub = &table_switches, .doc = "Where Azure's documents disagree."),
     F(model, flowLogs, K_STRUCT, .list = true, .sub = &table_flow_log, .doc = "Flow logs to write."),
+    SECTION(subscriptions, table_subscription, "Subscriptions, and what they were bought as."),
     SECTION(virtualNetworks, table_vnet, "Virtual networks."),
     SECTION(networkInterfaces, table_nic, "Network interfaces."),
     SECTION(routeTables, table_route_table, "Route tables."),
