@@ -231,10 +231,27 @@ Test(address, members_of_cosmos_and_backup)
                  "  - {name: c, subnet: hub/endpoints, service: acc, groupIds: [Sql]}\n"
                  "  - {name: b, subnet: hub/endpoints, service: rsv, groupIds: [AzureBackup]}\n");
     cr_assert_eq(l.m->privateEndpoints.at[0].ipConfigurations.n, 4);
-    cr_assert_eq(l.m->privateEndpoints.at[1].ipConfigurations.n, 11);
     ASSERT_IP(l.m->privateEndpoints.at[0].ipConfigurations.at[3].privateIPAddress, 10, 0, 3, 7);
-    ASSERT_IP(l.m->privateEndpoints.at[1].ipConfigurations.at[0].privateIPAddress, 10, 0, 3, 8);
-    ASSERT_IP(l.m->privateEndpoints.at[1].ipConfigurations.at[10].privateIPAddress, 10, 0, 3, 18);
+    cr_assert_eq(l.m->privateEndpoints.n, 4);
+    const struct private_endpoint *b = &l.m->privateEndpoints.at[1], *blob = b + 1, *queue = b + 2;
+    cr_assert_eq(b->takes.n, 11);
+    ASSERT_IP(b->takes.at[0].privateIPAddress, 10, 0, 3, 8);
+    ASSERT_IP(b->takes.at[10].privateIPAddress, 10, 0, 3, 18);
+    cr_assert_eq(b->ipConfigurations.n, 8);
+    ASSERT_IP(b->ipConfigurations.at[7].privateIPAddress, 10, 0, 3, 15);
+    cr_assert(blob->whole == b && queue->whole == b && !b->whole && !l.m->privateEndpoints.at[0].whole);
+    cr_assert_str_eq(blob->name, "b-blob");
+    cr_assert_eq(blob->ipConfigurations.n, 2);
+    cr_assert_str_eq(blob->ipConfigurations.at[0].memberName, "AzureBackup-ecs-blob");
+    ASSERT_IP(blob->ipConfigurations.at[0].privateIPAddress, 10, 0, 3, 16);
+    ASSERT_IP(blob->ipConfigurations.at[1].privateIPAddress, 10, 0, 3, 18);
+    cr_assert_str_eq(queue->name, "b-queue");
+    cr_assert_eq(queue->ipConfigurations.n, 1);
+    ASSERT_IP(queue->ipConfigurations.at[0].privateIPAddress, 10, 0, 3, 17);
+    cr_assert(b->linkIdentifier != blob->linkIdentifier && blob->linkIdentifier != queue->linkIdentifier &&
+              b->linkIdentifier != queue->linkIdentifier);
+    cr_assert(model_find(l.m, "B").p == b && model_find(l.m, "B-Blob").p == blob);
+    cr_assert_eq(model_find(l.m, "b-queue").kind, THING_ENDPOINT);
     loaded_free(&l);
 }
 

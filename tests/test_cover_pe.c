@@ -285,3 +285,91 @@ Test(cover_pe, B04_a_private_link_service_needs_a_standard_balancer)
                      "t:4:55: error: private link service 'p' needs a Standard load balancer (B-04)\n");
     arena_free(a);
 }
+
+#define VAULT_NET                                                                                            \
+    "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [{name: vms, addressPrefix: 10.0.1.0/24},\n" \
+    "  {name: pes, addressPrefix: 10.0.2.0/26}]}]\n"                                                         \
+    "networkInterfaces: [{name: vm, subnet: hub/vms}]\n"                                                     \
+    "privateDnsZones: [{name: privatelink.we.backup.windowsazure.com, virtualNetworkLinks: [{virtualNetwork: hub}]},\n" \
+    "  {name: privatelink.blob.core.windows.net, virtualNetworkLinks: [{virtualNetwork: hub}]},\n"           \
+    "  {name: privatelink.queue.core.windows.net, virtualNetworkLinks: [{virtualNetwork: hub}]}]\n"
+#define VAULT_PE(more)                                                                                       \
+    "privateEndpoints: [{name: pe, subnet: hub/pes, service: rsv, groupIds: [AzureBackup], privateDnsZoneGroup:\n" \
+    "  [privatelink.we.backup.windowsazure.com, privatelink.blob.core.windows.net,\n"                        \
+    "   privatelink.queue.core.windows.net]" more "}]\n"
+
+/* A-13, PE-02: one approval approves the three, one rejection rejects them, one removal removes them; addresses stay. */
+Test(cover_pe, A13_three_endpoints_of_one_connection)
+{
+    story(VAULT_NET
+          "services: [{name: rsv, type: Microsoft.RecoveryServices/vaults, publicIPAddress: 20.61.102.130, fqdns:\n"
+          "  [r-prot1.privatelink.we.backup.windowsazure.com, rpod.blob.core.windows.net, rpod.queue.core.windows.net]}]\n"
+          VAULT_PE(", manualRequest: true")
+          "timeline: [{at: 10s, approve: pe}, {at: 30s, reject: pe}, {at: 60s, remove: privateEndpoints/pe},\n"
+          "  {at: 61s, add: networkInterfaces, with: {name: late, subnet: hub/pes, listens: [tcp/443]}}]\n"
+          "flows:\n"
+          "  - {name: p1, from: vm, to: pe, expect: {verdict: dropped, reason: EndpointNotApproved, path: [vm, pe]}}\n"
+          "  - {name: p2, from: vm, to: pe-blob, expect: {verdict: dropped, reason: EndpointNotApproved, path: [vm, pe-blob]}}\n"
+          "  - {name: p3, from: vm, to: pe-queue, expect: {verdict: dropped, reason: EndpointNotApproved, path: [vm, pe-queue]}}\n"
+          "  - {name: a1, at: 11s, from: vm, to: r-prot1.privatelink.we.backup.windowsazure.com,\n"
+          "     expect: {verdict: delivered, resolvedTo: [10.0.2.6], path: [vm, pe, rsv]}}\n"
+          "  - {name: a2, at: 11s, from: vm, to: rpod.blob.core.windows.net,\n"
+          "     expect: {verdict: delivered, resolvedTo: [10.0.2.12], path: [vm, pe-blob, rsv], returnPath: [rsv, pe-blob, vm]}}\n"
+          "  - {name: a3, at: 11s, from: vm, to: rpod.queue.core.windows.net,\n"
+          "     expect: {verdict: delivered, resolvedTo: [10.0.2.13], path: [vm, pe-queue, rsv]}}\n"
+          "  - {name: r2, at: 31s, from: vm, to: pe-blob, expect: {verdict: dropped, reason: EndpointNotApproved}}\n"
+          "  - {name: r3, at: 31s, from: vm, to: pe-queue, expect: {verdict: dropped, reason: EndpointNotApproved}}\n"
+          "  - {name: after, at: 62s, from: vm, to: 10.0.2.4, expect: {verdict: delivered, path: [vm, late]}}\n"
+          "expect:\n"
+          "  - {at: 59s, nic: vm, route: {addressPrefix: 10.0.2.14/32, nextHopType: InterfaceEndpoint}}\n"
+          "  - {at: 60s, nic: vm, noRoute: {addressPrefix: 10.0.2.12/32}}\n"
+          "  - {at: 60s, nic: vm, noRoute: {addressPrefix: 10.0.2.13/32}}\n"
+          "  - {at: 60s, from: vm, name: rpod.blob.core.windows.net, resolvedTo: [20.61.102.130]}\n");
+}
+
+/* in some regions an endpoint takes more than eleven: as many as its names need. */
+Test(cover_pe, A13_more_than_eleven_addresses)
+{
+    story(VAULT_NET
+          "services: [{name: rsv, type: Microsoft.RecoveryServices/vaults, publicIPAddress: 20.61.102.130, fqdns:\n"
+          "  [r-prot1.privatelink.we.backup.windowsazure.com, r-prot2.privatelink.we.backup.windowsazure.com,\n"
+          "   pod1.blob.core.windows.net, pod2.blob.core.windows.net, pod3.blob.core.windows.net, pod1.queue.core.windows.net,\n"
+          "   pod2.queue.core.windows.net]}]\n"
+          VAULT_PE("")
+          "flows:\n"
+          "  - {from: vm, to: r-prot2.privatelink.we.backup.windowsazure.com,\n"
+          "     expect: {verdict: delivered, resolvedTo: [10.0.2.15], path: [vm, pe, rsv]}}\n"
+          "  - {from: vm, to: pod3.blob.core.windows.net,\n"
+          "     expect: {verdict: delivered, resolvedTo: [10.0.2.16], path: [vm, pe-blob, rsv]}}\n"
+          "  - {from: vm, to: pod2.queue.core.windows.net,\n"
+          "     expect: {verdict: delivered, resolvedTo: [10.0.2.17], path: [vm, pe-queue, rsv]}}\n"
+          "expect:\n"
+          "  - {at: 0s, nic: vm, route: {addressPrefix: 10.0.2.17/32, nextHopType: InterfaceEndpoint}}\n"
+          "  - {at: 0s, nic: vm, noRoute: {addressPrefix: 10.0.2.18/32}}\n");
+}
+
+/* names that result may not be taken; who acts, acts on the one asked for; 25 addresses are the most. */
+Test(cover_pe, A13_what_cannot_be)
+{
+    static const char vault[] = "services: [{name: rsv, type: Microsoft.RecoveryServices/vaults, publicIPAddress: 20.61.102.130}";
+    struct arena *a = arena_new("findings");
+    cr_assert_str_eq(story_findings(a, arena_printf(a, "%s%s, {name: pe-queue, type: Contoso/things, publicIPAddress: "
+                                                       "192.0.2.9}]\n%s",
+                                                    VAULT_NET, vault, VAULT_PE(""))),
+                     "t:9:20: error: private endpoint 'pe' brings along one named 'pe-queue', and that name is taken "
+                     "(A-13)\nt:8:105: note: it is here already\n");
+    cr_assert_str_eq(story_findings(a, arena_printf(a, "%s%s]\n%stimeline: [{at: 1s, reject: pe-blob}]\n", VAULT_NET, vault,
+                                                    VAULT_PE(""))),
+                     "t:12:29: error: 'pe-blob' came along with 'pe', whose connection is its own: act on that one (A-13)\n");
+    cr_assert_str_eq(story_findings(a, arena_printf(a, "%s%s]\n%stimeline: [{at: 1s, remove: privateEndpoints/pe-blob}]\n",
+                                                    VAULT_NET, vault, VAULT_PE(""))),
+                     "t:12:29: error: there is no private endpoint 'pe-blob' at that time\n");
+    const char *names = "fqdns: [pod0.blob.core.windows.net";
+    for (int i = 1; i <= 16; i++)
+        names = arena_printf(a, "%s, pod%d.blob.core.windows.net", names, i);
+    const char *full = arena_printf(a, "%s%s, %s]}]\n%s", VAULT_NET, arena_strndup(a, vault, strlen(vault) - 1), names,
+                                    VAULT_PE(""));
+    cr_assert_str_eq(story_findings(a, full),
+                     "t:9:20: warning: private endpoint 'pe' has 26 private addresses; the published limit is 25 (A-13)\n");
+    arena_free(a);
+}

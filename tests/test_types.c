@@ -455,19 +455,41 @@ Test(types, backup_names_are_given)
         "www.contoso.example>/>@");
 }
 
-/* More names than members: the last member that fits has several. A second name of one service stays with it.
- */
+/* A-13: more names than members: further ones have members of their own. Another form of a name is no further name. */
 Test(types, more_backup_names_than_members)
 {
     static const char *const fqdns[] = {"a.blob.core.windows.net", "b.blob.core.windows.net",
                                         "c.blob.core.windows.net", "v-prot1.we.backup.windowsazure.com",
-                                        "v-prot2.we.backup.windowsazure.com"};
-    static const char *const member[] = {"AzureBackup-ecs-blob", "AzureBackup-prot-blob",
-                                         "AzureBackup-prot-blob", "AzureBackup-prot1", "AzureBackup-prot1"};
+                                        "v-prot2.we.backup.windowsazure.com",
+                                        "v-prot1.privatelink.we.backup.windowsazure.com",
+                                        "A.privatelink.blob.core.windows.net", "d.blob.core.windows.net",
+                                        "q.queue.core.windows.net", "vault1.we.backup.windowsazure.com"};
+    static const char *const member[] = {
+        "AzureBackup-ecs-blob", "AzureBackup-prot-blob", "AzureBackup-prot-blob-2", "AzureBackup-prot1",
+        "AzureBackup-prot1-2",  "AzureBackup-prot1",     "AzureBackup-ecs-blob",    "AzureBackup-prot-blob-3",
+        "AzureBackup-ecs-queue", "AzureBackup-fc1"};
+    static const char *const part[] = {"blob", "blob", "blob", "", "", "", "blob", "blob", "queue", ""};
+    const struct resource_type *vault = type_find("Microsoft.RecoveryServices/vaults");
     struct service_name *out;
-    type_names_given(A, type_find("Microsoft.RecoveryServices/vaults"), fqdns, 5, &out);
-    for (size_t i = 0; i < 5; i++)
+    type_names_given(A, vault, fqdns, COUNT(fqdns), &out);
+    for (size_t i = 0; i < COUNT(fqdns); i++) {
         cr_assert_str_eq(out[i].member, member[i], "%s", fqdns[i]);
+        cr_assert_str_eq(type_member_part(vault, "AzureBackup", out[i].member), part[i], "%s", fqdns[i]);
+    }
+}
+
+/* A-13: only a vault's group AzureBackup brings endpoints along. */
+Test(types, endpoints_that_come_along)
+{
+    const char *out[4] = {NULL};
+    cr_assert_eq(type_parts(type_find("Microsoft.RecoveryServices/vaults"), "azurebackup", out, 4), 2);
+    cr_assert_str_eq(out[0], "blob");
+    cr_assert_str_eq(out[1], "queue");
+    cr_assert_eq(type_parts(type_find("Microsoft.RecoveryServices/vaults"), "AzureBackup", out, 1), 1);
+    cr_assert_eq(type_parts(type_find("Microsoft.RecoveryServices/vaults"), "AzureSiteRecovery", out, 4), 0);
+    cr_assert_eq(type_parts(type_find("Microsoft.RecoveryServices/vaults"), "none", out, 4), 0);
+    cr_assert_eq(type_parts(type_find("Microsoft.Storage/storageAccounts"), "blob", out, 4), 0);
+    cr_assert_str_eq(type_member_part(type_find("Microsoft.Storage/storageAccounts"), "blob", "blob"), "");
 }
 
 Test(types, given_names)

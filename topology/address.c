@@ -307,5 +307,6 @@ void address_assign(struct model *m, const struct address_prior *prior, struct d
     give_gateways(&p);
     give_machines(&p);
     give_endpoints(&p);
+    address_parts(m, d);
     address_public(m, prior, d);
 }

@@ -27,7 +27,8 @@ struct address_prior {
  * Order (scenario contract): fixed addresses first (those of the model and of prior; prior NULL: none), then
  * gateway instances in GatewaySubnet, NICs, internal load-balancer frontends, private link service NAT
  * addresses and private endpoints, each in file order. A private endpoint ends with one entry per member of
- * its resource (types.h), in member order; a private link service without natIPs gets one. Then public
+ * its resource (types.h), in member order, and is followed, at the end of the list, by the endpoints that it brings
+ * along (A-13: members of theirs are then theirs); a private link service without natIPs gets one. Then public
  * addresses: services out of their type's tag for their region, else of the whole tag (generic types:
  * TEST-NET-1, 192.0.2.0/24); public IP resources and default outbound addresses out of AzureCloud.<region>,
  * else AzureCloud (no such tag: the benchmark block, 198.18.0.0/15).

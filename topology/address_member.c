@@ -1,5 +1,8 @@
 /* address_member.c - the members of private endpoints: which addresses an endpoint has, and what they are for
  * (A-10). */
+#include <string.h>
+#include <strings.h>
+
 #include "dataplane/arena.h"
 #include "topology/address_int.h"
 #include "topology/names.h"
@@ -11,6 +14,20 @@ struct members {
     size_t n; /* at least 1; "" alone for a resource without members */
 };
 
+/* the names of a vault beyond the eleven have addresses as well. */
+static struct members with_given(struct arena *a, const struct private_endpoint *e, struct members l)
+{
+    struct service_name *names;
+    const size_t n = names_of_service(a, e->service, &names);
+    struct members all = {arena_array(a, l.n + n, sizeof *all.at), l.n};
+    memcpy(all.at, l.at, l.n * sizeof *l.at);
+    for (size_t i = 0; i < n; i++)
+        if (names[i].own_address && !strcasecmp(names[i].group, names_endpoint_group(e)) &&
+            !type_member(all.at, all.n, names[i].member))
+            all.at[all.n++] = names[i].member;
+    return all;
+}
+
 static struct members members_of(struct model *m, const struct private_endpoint *e)
 {
     const struct service *s = e->service;
@@ -18,7 +35,7 @@ static struct members members_of(struct model *m, const struct private_endpoint 
     if (s) {
         l.n = type_members(m->arena, s->type ? type_find(s->type) : NULL, names_endpoint_group(e), s->name,
                            s->location, s->replicas.at, s->replicas.n, &l.at);
-        return l;
+        return with_given(m->arena, e, l);
     }
     l.at = arena_array(m->arena, 1, sizeof *l.at);
     l.at[0] = "";

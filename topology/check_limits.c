@@ -41,6 +41,7 @@
     X(PE_VAULT, "L-09", 64, "private endpoints")                                                             \
     X(PE_REGISTRY, "L-09", 10, "private endpoints")                                                          \
     X(PE_BACKUP, "L-09", 12, "private endpoints")                                                            \
+    X(PE_ADDRESSES, "A-13", 25, "private addresses")                                                         \
     X(VNET_RULES_STORAGE, "L-10", 100, "virtualNetworkRules")                                                \
     X(VNET_RULES_SQL, "L-10", 128, "virtualNetworkRules")                                                    \
     X(VNET_RULES_VAULT, "L-10", 200, "virtualNetworkRules")                                                  \
@@ -270,8 +271,11 @@ static void limit_endpoints(struct check *c)
     size_t *of_pls = arena_array(c->a, m->privateLinkServices.n, sizeof *of_pls);
     for (size_t i = 0; i < m->privateEndpoints.n; i++) {
         const struct private_endpoint *e = &m->privateEndpoints.at[i];
+        if (e->whole)
+            continue; /* a vault takes twelve, whatever they bring along */
         over(c, LIMIT_PE_ZONES, e->privateDnsZoneGroup.n, check_at(e->node, "privateDnsZoneGroup", e->at),
              "private endpoint", e->name);
+        over(c, LIMIT_PE_ADDRESSES, e->takes.n, e->at, "private endpoint", e->name);
         if (e->service)
             of_service[e->service->index]++;
         if (e->pls)

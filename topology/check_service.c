@@ -260,7 +260,8 @@ void check_services(struct check *c)
         check_covered(c, &m->services.at[i]);
     }
     for (size_t i = 0; i < m->privateEndpoints.n; i++)
-        check_endpoint(c, &m->privateEndpoints.at[i]);
+        if (!m->privateEndpoints.at[i].whole)
+            check_endpoint(c, &m->privateEndpoints.at[i]);
     for (size_t i = 0; i < m->virtualNetworks.n; i++)
         for (size_t k = 0; k < m->virtualNetworks.at[i].subnets.n; k++)
             check_service_endpoints(c, &m->virtualNetworks.at[i].subnets.at[k]);

@@ -322,6 +322,8 @@ struct private_endpoint {
     bool manualRequest;
     enum pe_status status;     /* resolved: never PE_STATUS_DEFAULT */
     LIST(struct pe_ip) ipConfigurations; /* complete: one per member, in member order */
+    struct private_endpoint *whole;      /* of one that came along with another: that other; NULL */
+    LIST(struct pe_ip) takes;            /* of that other: the addresses of all of them; else empty */
     LIST(struct private_zone *) privateDnsZoneGroup;
     asg_list applicationSecurityGroups;
     uint32_t linkIdentifier; /* always set */

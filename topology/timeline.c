@@ -291,8 +291,13 @@ static struct node *act(const struct edit *ed, struct node *root, const struct m
     struct change *c = &ed->e->change;
     const struct field *f = table_field(&table_root, "privateEndpoints");
     struct node *seq = node_get(root, f->key);
-    size_t i = element(ed, f, seq && seq->kind == NODE_SEQ ? seq : NULL, c->target);
     const struct reg *e = registry_find(before->names, &table_endpoint, c->target);
+    if (e && ((const struct private_endpoint *)e->p)->whole) {
+        diag_error(ed->d, target_place(ed), "'%s' came along with '%s', whose connection is its own: act on that one (A-13)",
+                   c->target, ((const struct private_endpoint *)e->p)->whole->name);
+        return NULL;
+    }
+    size_t i = element(ed, f, seq && seq->kind == NODE_SEQ ? seq : NULL, c->target);
     if (i == SIZE_MAX || !e)
         return NULL;
     c->refused = refusal(c->kind, ((const struct private_endpoint *)e->p)->status);
@@ -437,12 +442,14 @@ static struct node *keep_member(struct arena *a, struct node *map, const struct 
 static struct node *keep_endpoint(struct arena *a, struct node *map, const void *p)
 {
     const struct private_endpoint *pe = p;
+    const struct pe_ip *ip = pe->takes.n ? pe->takes.at : pe->ipConfigurations.at;
+    const size_t n = pe->takes.n ? pe->takes.n : pe->ipConfigurations.n;
     const struct node *old = node_get(map, "ipConfigurations");
-    struct node *seq = node_list(a, NODE_SEQ, old ? old->at : map->at, pe->ipConfigurations.n);
+    struct node *seq = node_list(a, NODE_SEQ, old ? old->at : map->at, n);
     seq->derived = !old || old->derived;
     bool changed = !old || old->n != seq->n;
     for (size_t i = 0; i < seq->n; i++) {
-        seq->item[i] = keep_member(a, map, old, &pe->ipConfigurations.at[i]);
+        seq->item[i] = keep_member(a, map, old, &ip[i]);
         changed |= !changed && seq->item[i] != old->item[i];
     }
     return changed && seq->n ? node_with(a, map, "ipConfigurations", seq) : map;

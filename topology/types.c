@@ -20,7 +20,8 @@
  *
  * Odd cases. Names of a Backup vault hold an identifier that nobody can derive, and are not redirected
  * (N-12): they come by fqdns only, also in the private form in which Azure itself reports them. A storage
- * name of a vault fits several members; members are taken in their order. Groups of one member are named like
+ * name of a vault fits several members; members are taken in their order, and names beyond them have members
+ * and addresses of their own (A-13: up to 25). Groups of one member are named like
  * the group, while ARM says "default" for some types: type_member() accepts both. */
 #include "topology/types.h"
 
@@ -199,6 +200,41 @@ const char *type_member(const char *const *members, size_t n, const char *given)
     return any && n == 1 ? members[0] : NULL;
 }
 
+static const struct {
+    unsigned flag;
+    const char *name;
+} parts[] = {{RULE_BLOB, "blob"}, {RULE_QUEUE, "queue"}};
+
+size_t type_parts(const struct resource_type *t, const char *group, const char **out, size_t max)
+{
+    const struct sub_resource *g = type_group(t, group);
+    size_t n = 0;
+    for (size_t i = 0; g && i < sizeof parts / sizeof *parts && n < max; i++)
+        for (const struct name_rule *r = g->rules; !rule_ends(r); r++)
+            if (r->flags & parts[i].flag) {
+                out[n++] = parts[i].name;
+                break;
+            }
+    return n;
+}
+
+/* => whether member is that of the rule, or a further one of its kind, RULE-2. */
+static bool member_of_rule(const struct name_rule *r, const char *member)
+{
+    const size_t n = r->member ? strlen(r->member) : 0;
+    return n && !strncasecmp(member, r->member, n) && (!member[n] || member[n] == '-');
+}
+
+const char *type_member_part(const struct resource_type *t, const char *group, const char *member)
+{
+    const struct sub_resource *g = type_group(t, group);
+    for (const struct name_rule *r = g ? g->rules : NULL; r && !rule_ends(r); r++)
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            if ((r->flags & parts[i].flag) && member_of_rule(r, member))
+                return parts[i].name;
+    return "";
+}
+
 /* -- names --------------------------------------------------------------------------------------------- */
 
 /* => where the label "privatelink" begins in a name, NULL nowhere. */
@@ -347,6 +383,31 @@ static void name_of_unknown(struct arena *a, struct service_name *name)
     name->redirect = true;
 }
 
+static bool same_record(const struct service_name *x, const struct service_name *y)
+{
+    return x->privatelink_fqdn && y->privatelink_fqdn && !strcmp(x->privatelink_fqdn, y->privatelink_fqdn);
+}
+
+/* A-13: the last of n names has an address of its own, unless it is another form of an earlier name. The first name of
+ * a member has the member's address, further ones have members of their own: MEMBER-2, MEMBER-3, ...
+ * => whether it is another form. */
+static bool number_member(struct arena *a, struct service_name *names, const struct name_rule *const *used, size_t n)
+{
+    struct service_name *last = &names[n - 1];
+    size_t before = 0;
+    last->own_address = true;
+    for (size_t i = 0; i + 1 < n; i++) {
+        if (used[i] && (used[i]->flags & RULE_ADDRESS) && same_record(&names[i], last)) {
+            last->member = names[i].member;
+            return true;
+        }
+        before += used[i] == used[n - 1];
+    }
+    if (before)
+        last->member = arena_printf(a, "%s-%zu", last->member, before + 1);
+    return false;
+}
+
 size_t type_names_given(struct arena *a, const struct resource_type *t, const char *const *fqdns, size_t n,
                         struct service_name **out)
 {
@@ -365,6 +426,8 @@ size_t type_names_given(struct arena *a, const struct resource_type *t, const ch
         used[i] = f.rule;
         if (f.rule)
             name_of_rule(a, &f, &names[i]);
+        if (f.rule && (f.rule->flags & RULE_ADDRESS) && number_member(a, names, used, i + 1))
+            used[i] = NULL;
     }
     *out = names;
     return n;

@@ -52,12 +52,20 @@ const char *type_group_suggest(const struct resource_type *t, const char *group)
 
 /* The members of an endpoint of that group, one private address each, in the order of allocation: one named
  * like the group for most; A-11 (registry and one data endpoint per region), A-12 (Cosmos DB: the account and
- * one per region), A-13 (AzureBackup: eleven, blob and queue of its storage among them). Regions are location
+ * one per region), A-13 (AzureBackup: eleven, blob and queue of its storage among them; names that a scenario gives may have more). Regions are location
  * and replicas, each once; location may be "" or NULL. Of an unknown type (NULL) or group: one member named
  * like the group.
  * => their number, at least 1; *out owned by the arena. */
 size_t type_members(struct arena *a, const struct resource_type *t, const char *group, const char *resource,
                     const char *location, const char *const *replicas, size_t n_replicas, const char ***out);
+
+/* The endpoints that one of that group brings along in Azure, besides the one asked for: "blob" and "queue" for
+ * AzureBackup (A-13), none for others.
+ * => their number, at most max; out gets static names. */
+size_t type_parts(const struct resource_type *t, const char *group, const char **out, size_t max);
+
+/* => which of them has the member; "": the one asked for. */
+const char *type_member_part(const struct resource_type *t, const char *group, const char *member);
 
 /* => the member that a memberName of a file means: the one of that name, or, where there is one only, also
  * for NULL, "" and "default" (which ARM uses for some types); NULL none. */
@@ -72,6 +80,7 @@ struct service_name {
     const char
         *privatelink_fqdn; /* myregistry.westeurope.data.privatelink.azurecr.io; NULL: has no private name */
     const char *zone; /* usual private zone of that: privatelink.azurecr.io; NULL with privatelink_fqdn */
+    bool own_address; /* member is this name's alone, and may be one that type_members does not list */
     bool redirect;    /* public DNS has a CNAME from fqdn to privatelink_fqdn once there is an endpoint (N-01,
                        * N-02);    false: never (Backup, N-12), or fqdn is the private name itself */
 };
@@ -84,8 +93,8 @@ size_t type_names(struct arena *a, const struct resource_type *t, const char *re
                   const char *const *replicas, size_t n_replicas, struct service_name **out);
 
 /* The same for names given by a scenario (fqdns). A name that follows a rule of the type (a suffix, or the
- * private zone itself) gets group, member and zone from it, names that fit several members in their order;
- * another one is a plain public name of the service. Names of an unknown type (NULL) get a zone by the usual
+ * private zone itself) gets group, member and zone from it, names that fit several members in their order, further
+ * ones of a Backup vault a member of their own; another one is a plain public name of the service. Names of an unknown type (NULL) get a zone by the usual
  * form, api.example.org -> api.privatelink.example.org.
  * => n. */
 size_t type_names_given(struct arena *a, const struct resource_type *t, const char *const *fqdns, size_t n,

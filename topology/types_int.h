@@ -8,6 +8,9 @@ enum rule_flag {
     RULE_EACH_REGION = 1 << 0, /* once for the location and each replica */
     RULE_GIVEN = 1 << 1,       /* the name cannot be derived: only fqdns brings it */
     RULE_NO_REDIRECT = 1 << 2, /* public DNS never points at the private name (N-12) */
+    RULE_ADDRESS = 1 << 3,     /* each of its names has an address of its own */
+    RULE_BLOB = 1 << 4,        /* its member is one of the endpoint that comes along for blobs, */
+    RULE_QUEUE = 1 << 5,       /* or for queues */
 };
 
 /* One public name of a sub-resource: record + "." + suffix, in private record + "." + zone. Texts are

@@ -39,9 +39,9 @@
 /* An address of a Backup vault: its service, and the storage behind it (A-13, N-12). */
 #define BACKUP(service, digit) \
     NAME("AzureBackup-" service digit, "{any}-" service "{any}", "{geo}.backup.windowsazure.com", \
-         RULE_GIVEN | RULE_NO_REDIRECT)
-#define BACKUP_STORAGE(member, service) \
-    NAME("AzureBackup-" member "-" service, "{name}", service ".core.windows.net", RULE_GIVEN)
+         RULE_GIVEN | RULE_NO_REDIRECT | RULE_ADDRESS)
+#define BACKUP_STORAGE(member, service, part) \
+    NAME("AzureBackup-" member "-" service, "{name}", service ".core.windows.net", RULE_GIVEN | RULE_ADDRESS | part)
 /* A zone that older documents or other set-ups use for the group. */
 #define ALSO(zone) {NULL, NULL, NULL, zone, 0}
 
@@ -107,9 +107,10 @@ const struct resource_type type_table[] = {
     {"Microsoft.RecoveryServices/vaults", "Azure Backup", NULL, NULL, "AzureBackup", "backup.windowsazure.com",
      GROUPS({"AzureBackup", "vault", RULES(
                 BACKUP("fc", "1"), BACKUP("fab", "1"), BACKUP("prot", "1"), BACKUP("rec", "2"), BACKUP("ecs", "1"),
-                BACKUP("id", "1"), BACKUP("tel", "1"), BACKUP("wbcm", "1"), BACKUP_STORAGE("ecs", "blob"),
-                BACKUP_STORAGE("ecs", "queue"), BACKUP_STORAGE("prot", "blob"),
-                NAME("AzureBackup-fc1", "{any}", "{geo}.backup.windowsazure.com", RULE_GIVEN | RULE_NO_REDIRECT))},
+                BACKUP("id", "1"), BACKUP("tel", "1"), BACKUP("wbcm", "1"), BACKUP_STORAGE("ecs", "blob", RULE_BLOB),
+                BACKUP_STORAGE("ecs", "queue", RULE_QUEUE), BACKUP_STORAGE("prot", "blob", RULE_BLOB),
+                NAME("AzureBackup-fc1", "{any}", "{geo}.backup.windowsazure.com",
+                     RULE_GIVEN | RULE_NO_REDIRECT | RULE_ADDRESS))},
             {"AzureSiteRecovery", NULL, RULES(
                 NAME("AzureSiteRecovery", "{any}", "siterecovery.windowsazure.com", RULE_GIVEN | RULE_NO_REDIRECT),
                 ALSO("{geo}.privatelink.siterecovery.windowsazure.com"))})},
