@@ -28,7 +28,7 @@ struct packet_meta {
     uint32_t realm;    /* where the private addresses are meant: network number; set with endpoint or identity */
     uint16_t sport, dport; /* the flow's ports: fragments carry them too (virtual reassembly) */
     ip4 seen_src, seen_dst; /* as it last reached a port, after translation there */
-    uint32_t trail;    /* whose hops it adds to: see sim.c, note_hop */
+    uint32_t trail;    /* whose hops it adds to: see sim_note_hop */
     bool reply;        /* travels from the responder to the client of its flow */
     bool dns;          /* belongs to the resolution of the flow's name */
     uint32_t balanced; /* a load balancer's frontend handed it to a backend: its number of the flow from 1; 0 */

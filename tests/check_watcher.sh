@@ -9,6 +9,7 @@ cd "$tmp" || exit 1
 
 . "$root/tests/cli.sh"
 says() { grep -qF -e "$2" "$1"; }
+silent() { ! says err "depends on"; }
 is() { [ "$(jq -c "$2" "$1")" = "$3" ]; }
 
 cat >net.yaml <<'END'
@@ -31,6 +32,15 @@ expect 0 "nexthop" "${hop[@]}" --to 8.8.8.8 --json
 holds "nexthop's shape" is out . '{"nextHopIpAddress":null,"nextHopType":"Internet","routeTableId":"System Route"}'
 expect 0 "nexthop as a table" "${hop[@]}" --to 10.0.1.5
 holds "nexthop's columns" says out 'NextHopIpAddress    NextHopType     RouteTableId'
+holds "nexthop depends on no switch" silent
+expect 0 "nexthop where the documents differ" "${hop[@]}" --to 25.4.0.7 --json
+holds "it says which switch decides" says err \
+    'depends on the switch noneRoutes, here documented (Y-03, Y-04); with observed it is another'
+holds "and keeps its shape" is out . '{"nextHopIpAddress":null,"nextHopType":"Internet","routeTableId":"System Route"}'
+expect 0 "nexthop --quiet" "${hop[@]}" --to 25.4.0.7 --quiet
+holds "does not say it" empty err
+expect 0 "routes" "$bin" routes net.yaml --nic a
+holds "routes say it, too" says err 'depends on the switch noneRoutes'
 expect 2 "nexthop without an address" "${hop[@]}"
 expect 2 "nexthop of a name" "${hop[@]}" --to b
 expect 2 "nexthop of a NIC that is not there" "$bin" nexthop net.yaml --nic c --to 8.8.8.8

@@ -4,6 +4,7 @@
 #include "dataplane/arena.h"
 #include "topology/check.h"
 #include "topology/suggest.h"
+#include "topology/switches.h"
 #include "topology/units.h"
 
 #include <errno.h>
@@ -76,10 +77,49 @@ const struct nic *cmd_nic(const struct cmd_args *a, const struct model *m)
     for (size_t i = 0; i < m->networkInterfaces.n; i++)
         names[i] = m->networkInterfaces.at[i].name;
     const char *near = suggest(a->nic, names, m->networkInterfaces.n);
-    fprintf(stderr, "%s: unknown network interface '%s'%s%s%s\n", a->program, a->nic, near ? "; did you mean '" : "",
-            near ? near : "", near ? "'?" : "");
+    fprintf(stderr, "%s: unknown network interface '%s'%s%s%s\n", a->program, a->nic,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     free(names);
     return NULL;
+}
+
+/* => what would be printed; free it. NULL: out of memory. */
+static char *printed(const struct model *m, const struct nic *nic, cmd_printer *print, const void *ctx)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+    if (!to)
+        return NULL;
+    bool bad = print(to, m, nic, ctx) != 0;
+    if (fclose(to) == 0 && !bad)
+        return text;
+    free(text);
+    return NULL;
+}
+
+int cmd_answer(const struct cmd_args *a, const struct model *m, const struct nic *nic, cmd_printer *print,
+               const void *ctx)
+{
+    struct arena *arena = arena_new("switches");
+    char *answer = printed(m, nic, print, ctx);
+    if (!answer)
+        arena_oom("answer");
+    fputs(answer, stdout);
+    for (enum switch_id id = 0; !a->quiet && id < SWITCH_COUNT; id++) {
+        const struct switches then = switches_other(m->switches, id);
+        char *other = printed(switches_model(arena, m, &then), nic, print, ctx);
+        if (!other)
+            arena_oom("answer");
+        if (strcmp(answer, other) != 0)
+            fprintf(
+                stderr, "note: this answer depends on the switch %s, here %s (%s); with %s it is another\n",
+                switch_name(id), switch_value(&m->switches, id), switch_rules(id), switch_value(&then, id));
+        free(other);
+    }
+    free(answer);
+    arena_free(arena);
+    return EXIT_OK;
 }
 
 int cmd_system(const char *what, int error)

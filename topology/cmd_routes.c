@@ -5,10 +5,8 @@
 
 #include "dataplane/arena.h"
 
-#include <errno.h>
-
-/* Load, find the NIC at the time, and print with one of the two. */
-static int show(const struct cmd_args *a, int (*print)(struct arena *, const struct model *, const struct nic *, bool json))
+/* Load, find the NIC at the time, and print. */
+static int show(const struct cmd_args *a, cmd_printer *print)
 {
     int64_t at;
     if (!a->nic)
@@ -20,28 +18,29 @@ static int show(const struct cmd_args *a, int (*print)(struct arena *, const str
         return EXIT_INPUT;
     const struct model *m = scenario_state(sc, scenario_state_at(sc, at));
     const struct nic *nic = cmd_nic(a, m);
-    int status = nic ? EXIT_OK : EXIT_INPUT;
-    if (nic) {
-        struct arena *arena = arena_new("effective");
-        int rc = print(arena, m, nic, a->json);
-        if (rc)
-            status = cmd_system("standard output", rc);
-        arena_free(arena);
-    }
+    int status = nic ? cmd_answer(a, m, nic, print, a) : EXIT_INPUT;
     scenario_free(sc);
     return cmd_finish(status);
 }
 
-static int print_routes(struct arena *arena, const struct model *m, const struct nic *nic, bool json)
+static int print_routes(FILE *to, const struct model *m, const struct nic *nic, const void *ctx)
 {
+    const struct cmd_args *a = ctx;
+    struct arena *arena = arena_new("effective");
     const struct eff_table *t = routes_effective(arena, m, nic->subnet);
-    return json ? routes_print_json(stdout, t) : routes_print_table(stdout, t);
+    int rc = a->json ? routes_print_json(to, t) : routes_print_table(to, t);
+    arena_free(arena);
+    return rc;
 }
 
-static int print_rules(struct arena *arena, const struct model *m, const struct nic *nic, bool json)
+static int print_rules(FILE *to, const struct model *m, const struct nic *nic, const void *ctx)
 {
+    const struct cmd_args *a = ctx;
+    struct arena *arena = arena_new("effective");
     const struct nic_rules *r = rules_of_nic(arena, m, nic);
-    return json ? rules_print_json(stdout, r) : rules_print_table(stdout, r);
+    int rc = a->json ? rules_print_json(to, r) : rules_print_table(to, r);
+    arena_free(arena);
+    return rc;
 }
 
 static int routes(const struct cmd_args *a)
@@ -58,7 +57,8 @@ const struct command cmd_routes = {
     .name = "routes",
     .usage = "SCENARIO --nic NAME [--at TIME] [--json]",
     .summary = "effective routes of a NIC",
-    .help = "The table of `az network nic show-effective-route-table -o table`; with --json its JSON (F-01, F-02).\n"
+    .help = "The table of `az network nic show-effective-route-table -o table`; with --json its JSON (F-01, "
+            "F-02).\n"
             "  --nic NAME  network interface or virtual machine\n"
             "  --at TIME   in virtual time, after the timeline entries of that time (default 0s)",
     .options = "na",
@@ -71,7 +71,8 @@ const struct command cmd_rules = {
     .name = "rules",
     .usage = "SCENARIO --nic NAME [--at TIME] [--json]",
     .summary = "effective security rules of a NIC",
-    .help = "Rules of the subnet's and the NIC's security group in evaluation order, defaults included (G-02, G-03); with --json\n"
+    .help = "Rules of the subnet's and the NIC's security group in evaluation order, defaults included "
+            "(G-02, G-03); with --json\n"
             "the JSON of `az network nic list-effective-nsg` (F-11).\n"
             "  --nic NAME  network interface or virtual machine\n"
             "  --at TIME   in virtual time, after the timeline entries of that time (default 0s)",

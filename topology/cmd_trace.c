@@ -3,6 +3,7 @@
  * The explanation is not computed beside the data plane: a flow of one request is run in the state of --at, and what the
  * pipeline decided on its first request packet and on the first answer is printed. */
 #include "topology/cmd.h"
+#include "topology/depends.h"
 #include "topology/explain.h"
 #include "topology/results.h"
 #include "topology/troubleshoot.h"
@@ -104,6 +105,10 @@ static void print_text(const struct run *run, const struct tracer *tr)
     if (f->reason)
         printf(", %s: %s (%s)", reason_word(f->reason), reason_sentence(f->reason), reason_rules(f->reason));
     putchar('\n');
+    json_t *flow = results_instance(run, 1);
+    depends_add(run, &flow, 1);
+    depends_print(stdout, flow);
+    json_decref(flow);
 }
 
 /* -- JSON: the flow as in results.json, and the steps --------------------------------------------------------------- */
@@ -152,6 +157,7 @@ static void print_json(const struct run *run, const struct tracer *tr)
 {
     const struct flow_result *f = sim_result(run_sim(run), 1);
     json_t *o = results_instance(run, 1);
+    depends_add(run, &o, 1);
     json_object_set_new(o, "request", way_json(tr, false, f->destination));
     json_object_set_new(o, "answer", way_json(tr, true, f->from));
     json_dumpf(o, stdout, JSON_INDENT(2));

@@ -12,15 +12,16 @@
 
 /* The arguments of one command, read. */
 struct question {
+    const struct cmd_args *a;
     ip4 to;
     struct watcher_packet packet;
 };
 
-/* Load, find the NIC at the time, and let one of the two answer. => as `answer`, an exit status. */
-static int ask(const struct cmd_args *a, const struct question *q,
-               int (*answer)(const struct cmd_args *, const struct model *, const struct nic *,
-                             const struct question *))
+/* Load, find the NIC at the time, and let one of the two answer. => an exit status. */
+static int ask(const struct question *q, cmd_printer *print)
 {
+    const struct cmd_args *a = q->a;
+    char text[IP4_STRLEN];
     int64_t at;
     if (cmd_time(a, &at))
         return EXIT_INPUT;
@@ -29,29 +30,34 @@ static int ask(const struct cmd_args *a, const struct question *q,
         return EXIT_INPUT;
     const struct model *m = scenario_state(sc, scenario_state_at(sc, at));
     const struct nic *nic = cmd_nic(a, m);
-    int status = nic ? answer(a, m, nic, q) : EXIT_INPUT;
+    int status = EXIT_INPUT;
+    if (nic && a->local && q->packet.local != nic->privateIPAddress)
+        status = cmd_usage(a, "--local: %s has the address %s", nic->name,
+                           ip4_format(nic->privateIPAddress, text));
+    else if (nic)
+        status = cmd_answer(a, m, nic, print, q);
     scenario_free(sc);
     return cmd_finish(status);
 }
 
-static int print_hop(const struct cmd_args *a, const struct model *m, const struct nic *nic,
-                     const struct question *q)
+static int print_hop(FILE *to, const struct model *m, const struct nic *nic, const void *ctx)
 {
+    const struct question *q = ctx;
     struct arena *arena = arena_new("next hop");
     const struct watcher_hop h = watcher_next_hop(arena, m, nic, q->to);
-    int rc = watcher_print_hop(stdout, &h, a->json);
+    int rc = watcher_print_hop(to, &h, q->a->json);
     arena_free(arena);
-    return rc ? cmd_system("standard output", rc) : EXIT_OK;
+    return rc;
 }
 
 static int nexthop(const struct cmd_args *a)
 {
-    struct question q = {0};
+    struct question q = {.a = a};
     if (!a->nic || !a->to)
         return cmd_usage(a, "--nic and --to are needed");
     if (ip4_parse(a->to, &q.to) != 0)
         return cmd_usage(a, "--to '%s' is no IPv4 address", a->to);
-    return ask(a, &q, print_hop);
+    return ask(&q, print_hop);
 }
 
 /* "10.0.0.4:60000" */
@@ -85,24 +91,20 @@ static int read_packet(const struct cmd_args *a, struct watcher_packet *p)
     return read_end(a, "--remote", a->remote, &p->remote, &p->remote_port);
 }
 
-static int print_check(const struct cmd_args *a, const struct model *m, const struct nic *nic,
-                       const struct question *q)
+static int print_check(FILE *to, const struct model *m, const struct nic *nic, const void *ctx)
 {
-    char text[IP4_STRLEN];
-    if (q->packet.local != nic->privateIPAddress)
-        return cmd_usage(a, "--local: %s has the address %s", nic->name,
-                         ip4_format(nic->privateIPAddress, text));
+    const struct question *q = ctx;
     struct arena *arena = arena_new("flow");
     const struct watcher_check c = watcher_verify(arena, m, nic, &q->packet);
-    int rc = watcher_print_check(stdout, &c, a->json);
+    int rc = watcher_print_check(to, &c, q->a->json);
     arena_free(arena);
-    return rc ? cmd_system("standard output", rc) : EXIT_OK;
+    return rc;
 }
 
 static int verify_flow(const struct cmd_args *a)
 {
-    struct question q = {0};
-    return read_packet(a, &q.packet) ? EXIT_INPUT : ask(a, &q, print_check);
+    struct question q = {.a = a};
+    return read_packet(a, &q.packet) ? EXIT_INPUT : ask(&q, print_check);
 }
 
 const struct command cmd_nexthop = {

@@ -3,6 +3,7 @@
 
 #include "dataplane/arena.h"
 #include "topology/address.h"
+#include "topology/depends.h"
 #include "topology/resolver.h"
 
 #include <stdlib.h>
@@ -45,7 +46,7 @@ static json_t *flow_counts(const struct run *run, const struct run_flow *rf, jso
     return o;
 }
 
-static json_t *flow_json(const struct run *run, const struct run_flow *rf)
+json_t *results_flow(const struct run *run, const struct run_flow *rf)
 {
     static const char *const proto[] = {"tcp", "udp", "icmp"};
     const struct flow *f = rf->flow;
@@ -210,7 +211,7 @@ struct results *results_new(const struct run *run)
     r->n_flows = run_flows(run, &rf);
     r->flow = arena_array(a, r->n_flows, sizeof *r->flow);
     for (size_t i = 0; i < r->n_flows; i++) {
-        r->flow[i] = flow_json(run, &rf[i]);
+        r->flow[i] = results_flow(run, &rf[i]);
         const size_t first = r->n_expect;
         expect_flow(r, &rf[i], r->flow[i]);
         json_t *list = json_array();
@@ -219,6 +220,7 @@ struct results *results_new(const struct run *run)
                                                   "got", r->expect[k].got, "ok", r->expect[k].ok));
         json_object_set_new(r->flow[i], "expect", list);
     }
+    depends_add(run, r->flow, r->n_flows);
     const struct model *m0 = run_model(run);
     for (size_t i = 0; i < m0->expect.n; i++) {
         const struct expectation *x = &m0->expect.at[i];
@@ -379,6 +381,8 @@ void results_print(const struct results *r, FILE *to, bool colour)
         for (size_t c = 0; c < N_COLUMNS; c++)
             fprintf(to, "%-*s%s", c + 1 < N_COLUMNS ? (int)width[c] : 0, cell(r->arena, r->flow[i], c),
                     c + 1 < N_COLUMNS ? "  " : "\n");
+    for (size_t i = 0; i < r->n_flows; i++)
+        depends_print(to, r->flow[i]);
     for (size_t i = 0; i < r->n_expect; i++) {
         const struct expect_result *e = &r->expect[i];
         if (!e->ok)

@@ -23,7 +23,8 @@ struct results {
     size_t n_expect, cap_expect, failed;
 };
 
-/* Gather the results of an executed run, and check its expectations. => never NULL. */
+/* Gather the results of an executed run, and check its expectations. What a switch decides is found by running again with
+ * the switch the other way (depends.h). => never NULL. */
 struct results *results_new(const struct run *r);
 void results_free(struct results *r);
 
@@ -33,6 +34,8 @@ json_t *results_json(const struct results *r, json_t *captures);
 /* Print a line per flow and what expectations did not hold. */
 void results_print(const struct results *r, FILE *to, bool colour);
 
+/* => what the repetitions of a flow have in common, with their counts; a new reference. */
+json_t *results_flow(const struct run *r, const struct run_flow *rf);
 /* => the keys of one flow instance, as results.json has them; a new reference. */
 json_t *results_instance(const struct run *r, uint32_t flow);
 

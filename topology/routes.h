@@ -100,6 +100,9 @@ struct route_entry {
 };
 size_t routes_compile(struct arena *a, const struct eff_table *t, struct route_entry **out);
 
+/* => whether addr lies in a None row by one reading of the documents only (Y-03, Y-04). */
+bool routes_none_differs(ip4 addr);
+
 /* => the words of F-01 and F-02; literals. */
 const char *route_source_word(enum route_source s);
 const char *route_state_word(enum route_state s);

@@ -171,21 +171,24 @@ static bool user_default(const struct route_build *b) /* Y-06 */
     return false;
 }
 
-static void add_none(struct route_build *b) /* Y-03, Y-04; listed by mask, then address */
+/* Y-03, and Y-04; listed by mask, then address. */
+static const struct prefix4 none_documented[] = {
+    {IP4(10, 0, 0, 0), 8}, {IP4(100, 64, 0, 0), 10}, {IP4(172, 16, 0, 0), 12}, {IP4(192, 168, 0, 0), 16}};
+static const struct prefix4 none_observed[] = {
+    {IP4(10, 0, 0, 0), 8},     {IP4(127, 0, 0, 0), 8},    {IP4(100, 64, 0, 0), 10},
+    {IP4(25, 48, 0, 0), 12},   {IP4(172, 16, 0, 0), 12},  {IP4(25, 4, 0, 0), 14},
+    {IP4(25, 30, 0, 0), 15},   {IP4(198, 18, 0, 0), 15},  {IP4(25, 33, 0, 0), 16},
+    {IP4(40, 109, 0, 0), 16},  {IP4(104, 147, 0, 0), 16}, {IP4(157, 59, 0, 0), 16},
+    {IP4(192, 168, 0, 0), 16}, {IP4(40, 108, 0, 0), 17},  {IP4(104, 146, 0, 0), 17},
+    {IP4(23, 103, 0, 0), 18},  {IP4(25, 41, 0, 0), 20},   {IP4(20, 35, 252, 0), 22},
+};
+#define N_OF(a) (sizeof(a) / sizeof(a)[0])
+
+static void add_none(struct route_build *b)
 {
-    static const struct prefix4 documented[] = {
-        {IP4(10, 0, 0, 0), 8}, {IP4(100, 64, 0, 0), 10}, {IP4(172, 16, 0, 0), 12}, {IP4(192, 168, 0, 0), 16}};
-    static const struct prefix4 observed[] = {
-        {IP4(10, 0, 0, 0), 8},     {IP4(127, 0, 0, 0), 8},    {IP4(100, 64, 0, 0), 10},
-        {IP4(25, 48, 0, 0), 12},   {IP4(172, 16, 0, 0), 12},  {IP4(25, 4, 0, 0), 14},
-        {IP4(25, 30, 0, 0), 15},   {IP4(198, 18, 0, 0), 15},  {IP4(25, 33, 0, 0), 16},
-        {IP4(40, 109, 0, 0), 16},  {IP4(104, 147, 0, 0), 16}, {IP4(157, 59, 0, 0), 16},
-        {IP4(192, 168, 0, 0), 16}, {IP4(40, 108, 0, 0), 17},  {IP4(104, 146, 0, 0), 17},
-        {IP4(23, 103, 0, 0), 18},  {IP4(25, 41, 0, 0), 20},   {IP4(20, 35, 252, 0), 22},
-    };
     bool all = b->m->switches.noneRoutesObserved;
-    const struct prefix4 *list = all ? observed : documented;
-    size_t n = all ? sizeof observed / sizeof observed[0] : sizeof documented / sizeof documented[0];
+    const struct prefix4 *list = all ? none_observed : none_documented;
+    size_t n = all ? N_OF(none_observed) : N_OF(none_documented);
     for (size_t i = 0; i < n; i++) {
         if (none_replaced(b, list[i]))
             continue;
@@ -193,6 +196,16 @@ static void add_none(struct route_build *b) /* Y-03, Y-04; listed by mask, then 
         row_prefix(b, r, list[i]);
         row_drop(r, REASON_ROUTE_NONE, "address space that nobody claims is dropped (Y-03)");
     }
+}
+
+bool routes_none_differs(ip4 addr)
+{
+    bool documented = false, observed = false;
+    for (size_t i = 0; i < N_OF(none_documented); i++)
+        documented |= prefix4_has(none_documented[i], addr);
+    for (size_t i = 0; i < N_OF(none_observed); i++)
+        observed |= prefix4_has(none_observed[i], addr);
+    return documented != observed;
 }
 
 /* -- service endpoints ----------------------------------------------------------------------------------- */

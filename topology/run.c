@@ -11,6 +11,7 @@
 #include "topology/firewall.h"
 #include "topology/names.h"
 #include "topology/resolver.h"
+#include "topology/switches.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,8 @@ struct run {
     struct run_options o;
     struct numbering *numbering;
     struct sim *sim;
+    const struct flow *only; /* a run of one flow; NULL: of the scenario */
+    struct arena *asking;  /* holds the flow of a question; or NULL */
     bool question;         /* the flow resolves its name and sends nothing */
     struct dns_rr *record; /* then: all that servers answered of their own */
     size_t n_records, cap_records;
@@ -219,7 +222,10 @@ static void plan_flow(struct run *r, const struct flow *f)
 
 static void enter(struct run *r, size_t state)
 {
-    struct compiled *c = compile_model(scenario_state(r->sc, state), r->numbering, (uint32_t)r->n_images, r->o.reference);
+    const struct model *m = scenario_state(r->sc, state);
+    if (r->o.switches)
+        m = switches_model(r->arena, m, r->o.switches);
+    struct compiled *c = compile_model(m, r->numbering, (uint32_t)r->n_images, r->o.reference);
     *(struct compiled **)arena_push(r->arena, &r->image, &r->n_images, &r->cap_images, sizeof c) = c;
     r->now = c;
     if (r->o.state)
@@ -292,25 +298,38 @@ struct run *run_new(const struct scenario *sc, const struct run_options *o)
     return r;
 }
 
-struct run *run_new_single(const struct scenario *sc, const struct flow *flow, const struct run_options *o)
+static struct run *one_flow(const struct scenario *sc, const struct flow *flow, bool question,
+                            const struct run_options *o)
 {
     struct run *r = run_make(sc, o);
+    r->only = flow;
+    r->question = question;
     enter(r, scenario_state_at(sc, flow->at_time));
     plan_flow(r, flow);
     plan_end(r);
     return r;
 }
 
-struct run *run_new_question(const struct scenario *sc, const char *from, const char *name, int64_t at, const struct run_options *o)
+struct run *run_new_single(const struct scenario *sc, const struct flow *flow, const struct run_options *o)
 {
-    struct run *r = run_make(sc, o);
-    struct flow *f = arena_alloc(r->arena, sizeof *f);
+    return one_flow(sc, flow, false, o);
+}
+
+struct run *run_new_question(const struct scenario *sc, const char *from, const char *name, int64_t at,
+                             const struct run_options *o)
+{
+    struct arena *a = arena_new("question");
+    struct flow *f = arena_alloc(a, sizeof *f);
     *f = (struct flow){.name = "question", .at_time = at, .from = from, .to = name, .count = 1};
-    r->question = true;
-    enter(r, scenario_state_at(sc, at));
-    plan_flow(r, f);
-    plan_end(r);
+    struct run *r = one_flow(sc, f, true, o);
+    r->asking = a;
     return r;
+}
+
+struct run *run_again(const struct run *r, const struct switches *s)
+{
+    const struct run_options o = {.reference = r->o.reference, .switches = s};
+    return r->only ? one_flow(r->sc, r->only, r->question, &o) : run_new(r->sc, &o);
 }
 
 void run_free(struct run *r)
@@ -321,6 +340,7 @@ void run_free(struct run *r)
     for (size_t i = 0; i < r->n_images; i++)
         compiled_free(r->image[i]);
     numbering_free(r->numbering);
+    arena_free(r->asking);
     arena_free(r->arena);
 }
 

@@ -10,6 +10,7 @@ struct run;
 
 struct run_options {
     bool reference; /* slow reference tables */
+    const struct switches *switches; /* instead of the scenario's; NULL: those */
     /* Every packet that passes a port; may be NULL. c is the image in force. */
     void (*tap)(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p, const struct trace *t);
     /* The same as hosts of the provider carry them, encapsulated; may be NULL, which saves the work. */
@@ -34,6 +35,8 @@ struct run *run_new_single(const struct scenario *sc, const struct flow *flow, c
 /* Prepare a run of one question for the address of a name, asked by a thing of the state that holds at a time, without any
  * later change; nobody has anything in its cache. It is flow 1. The texts are borrowed. */
 struct run *run_new_question(const struct scenario *sc, const char *from, const char *name, int64_t at, const struct run_options *o);
+/* Prepare the same run with other switches and nobody who looks on. r must outlive it. */
+struct run *run_again(const struct run *r, const struct switches *s);
 void run_free(struct run *r);
 
 /* Run to the end: the scenario's duration, or until all is done. */
