@@ -31,10 +31,10 @@ int evq_reserve(struct evq *q, size_t n);
 int evq_push(struct evq *q, int64_t at, uint32_t kind, uint32_t a, uint64_t b, void *p);
 
 /* Take out, or look at, the event that is due first: the smallest time, of equal times the one scheduled
- * first.
+ * first. Looking changes nothing that can be seen.
  * => false: the queue is empty and out untouched. Cannot fail, does not allocate. */
 bool evq_pop(struct evq *q, struct event *out);
-bool evq_peek(const struct evq *q, struct event *out);
+bool evq_peek(struct evq *q, struct event *out);
 
 size_t evq_count(const struct evq *q);
 
