@@ -57,6 +57,8 @@ struct host_env { /* injected by the engine; ctx is handed back */
     int64_t (*now)(void *ctx);
     /* A frame leaves the host into the network through port. Takes ownership. */
     void (*output)(void *ctx, uint32_t port, struct packet *p);
+    /* A frame goes to the host's own address and does not leave it; may be NULL. Does not take ownership. */
+    void (*looped)(void *ctx, uint32_t port, struct packet *p);
     /* Ask for host_timer(host of port, cookie) at a time; not cancellable (stale cookies are the host's to ignore). */
     void (*timer)(void *ctx, uint32_t port, int64_t at, uint64_t cookie);
     /* The host drops a packet it should forward. Does not take ownership. */

@@ -207,7 +207,9 @@ void host_send(struct host *h, struct packet *p, const struct packet_meta *m)
     p->meta = *m;
     p->meta.sport = sport;
     p->meta.dport = dport;
-    if (m->dns && wire_get32(p->data + ETH_HLEN + WIRE_IP_DST) == h->c.addr) {
+    if (h->c.addr && wire_get32(p->data + ETH_HLEN + WIRE_IP_DST) == h->c.addr) {
+        if (h->env->looped)
+            h->env->looped(h->env->ctx, h->c.port, p);
         p->next = NULL;
         *h->loop_tail = p;
         h->loop_tail = &p->next;

@@ -212,11 +212,8 @@ static void deliver(struct sim *s, uint32_t port, struct packet *p)
         sim_out(s, port, p);
     } else {
         struct flow_result *f = sim_flow_of(s, p->meta.flow);
-        if (f && p->meta.reply && !p->meta.dns && port == f->from) {
-            f->answered = true;
-            f->count.received++;
-            f->count.bytes_received += v.info.ip_len;
-        }
+        if (f && p->meta.reply && !p->meta.dns && port == f->from)
+            sim_note_answer(f, &v.info);
         host_input(s->host[port], p);
     }
 }

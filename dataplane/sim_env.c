@@ -8,6 +8,14 @@ static int64_t env_now(void *ctx)
     return ((struct sim *)ctx)->now;
 }
 
+static void count_sent(struct flow_result *f, const struct packet_info *info)
+{
+    f->count.sent++;
+    f->count.bytes_sent += info->ip_len;
+    if (!f->spec.sport)
+        f->spec.sport = info->sport;
+}
+
 static void env_output(void *ctx, uint32_t port, struct packet *p)
 {
     struct sim *s = ctx;
@@ -17,14 +25,25 @@ static void env_output(void *ctx, uint32_t port, struct packet *p)
         const bool begins = p->meta.origin == port;
         if (begins)
             sim_note_hop(s, port, p, &info, true);
-        if (f && begins && !p->meta.reply && !p->meta.dns) {
-            f->count.sent++;
-            f->count.bytes_sent += info.ip_len;
-            if (!f->spec.sport)
-                f->spec.sport = info.sport;
-        }
+        if (f && begins && !p->meta.reply && !p->meta.dns)
+            count_sent(f, &info);
     }
     sim_out(s, port, p);
+}
+
+/* Both ends are one machine: the way is the machine alone. */
+static void env_looped(void *ctx, uint32_t port, struct packet *p)
+{
+    struct sim *s = ctx;
+    struct packet_info info;
+    struct flow_result *f = sim_flow_of(s, p->meta.flow);
+    if (!f || p->meta.dns || packet_parse(p->data, p->len, &info) != 0)
+        return;
+    sim_note_hop(s, port, p, &info, true);
+    if (p->meta.reply)
+        sim_note_answer(f, &info);
+    else
+        count_sent(f, &info);
 }
 
 static void env_timer(void *ctx, uint32_t port, int64_t at, uint64_t cookie)
@@ -112,6 +131,7 @@ struct host_env sim_env(struct sim *s)
                              .pool = s->pool,
                              .now = env_now,
                              .output = env_output,
+                             .looped = env_looped,
                              .timer = env_timer,
                              .dropped = env_dropped,
                              .flow = env_flow,

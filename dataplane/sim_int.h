@@ -78,6 +78,8 @@ void sim_pass_on(struct sim *s, uint32_t port, struct packet *p, const struct pa
  * any more. */
 void sim_note_hop(struct sim *s, uint32_t port, struct packet *p, const struct packet_info *info,
                   bool begins);
+/* A packet of the answer reaches the client. */
+void sim_note_answer(struct flow_result *f, const struct packet_info *info);
 void sim_note_trace(struct sim *s, const struct packet *p, const struct packet_info *info,
                     const struct trace *t);
 /* => why a flow ended like this. */

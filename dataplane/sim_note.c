@@ -29,6 +29,13 @@ void sim_note_hop(struct sim *s, uint32_t port, struct packet *p, const struct p
         hop_add(l, port);
 }
 
+void sim_note_answer(struct flow_result *f, const struct packet_info *info)
+{
+    f->answered = true;
+    f->count.received++;
+    f->count.bytes_received += info->ip_len;
+}
+
 static void note_rules(struct flow_result *f, const struct trace *t)
 {
     for (size_t i = 0; i < t->n; i++) {

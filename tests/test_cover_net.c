@@ -426,3 +426,24 @@ Test(cover_net, O03_open_flows_keep_the_balancer)
                    "  - {at: 1s, from: vm, to: web, keepOpen: 20s, expect: {verdict: reset, reason: IdleTimeout, sourceSeen: 20.50.1.8}}\n"
                    "  - {at: 11s, from: vm, to: web, expect: {verdict: delivered, sourceSeen: 20.50.1.5}}\n");
 }
+
+/* What a machine sends to itself never leaves it: not even a group that denies all is asked. */
+Test(cover_net, a_machine_talks_to_itself)
+{
+    struct story s = story_tell(
+        "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16],\n"
+        "  subnets: [{name: a, addressPrefix: 10.0.1.0/24, networkSecurityGroup: none}]}]\n"
+        "networkSecurityGroups:\n"
+        "  - name: none\n"
+        "    securityRules: [{name: no, priority: 100, direction: Outbound, access: Deny, protocol: '*'}]\n"
+        "networkInterfaces: [{name: app, subnet: hub/a, privateIPAddress: 10.0.1.4, listens: [tcp/443]}]\n"
+        "flows:\n"
+        "  - {name: own, from: app, to: app, destinationPort: 443, responseBytes: 4KiB, requestBytes: 4KiB,\n"
+        "     expect: {verdict: delivered, sourceSeen: 10.0.1.4, path: [app], returnPath: [app]}}\n"
+        "  - {name: closed, from: app, to: app, destinationPort: 80, expect: {verdict: refused}}\n"
+        "  - {name: ping, from: app, to: 10.0.1.4, protocol: icmp, expect: {verdict: delivered}}\n");
+    cr_assert_eq(s.n_packets, 0);
+    cr_assert(strstr(story_value(&s, "own", "packets"), "\"received\":"));
+    cr_assert_str_eq(story_value(&s, "own", "route"), "null");
+    story_end(&s);
+}
