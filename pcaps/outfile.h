@@ -36,6 +36,15 @@ void outfile_printf(struct outfile *f, const char *fmt, ...) __attribute__((form
 uint8_t *outfile_reserve(struct outfile *f, size_t n);
 void outfile_advance(struct outfile *f, size_t n);
 
+/* The free part of the buffer, for writers of many small pieces: as long as a piece fits between at and end
+ * it may be put there and at moved behind it, without a call. */
+struct outfile_window {
+    uint8_t *at, *end;
+};
+
+/* => f's window; lives as long as f. Every other function may move it. */
+struct outfile_window *outfile_window(struct outfile *f);
+
 /* Make error (negative errno) the file's error if it has none yet: for encoders that cannot go on. */
 void outfile_fail(struct outfile *f, int error);
 

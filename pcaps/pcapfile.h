@@ -1,4 +1,4 @@
-/* pcapfile.h - writing classic pcap files through libpcap, with nanosecond times. Same errors as pcapng.h:
+/* pcapfile.h - writing classic pcap files, with nanosecond times. Same errors as pcapng.h:
  * sticky, and returned by every later call and by the close. The byte order is that of the machine, as
  * everywhere in libpcap. */
 #ifndef VNETSIM_PCAPS_PCAPFILE_H

@@ -8,11 +8,13 @@
  *
  *     SHB | IDB (one per capture point, before its first packet) | NRB | EPB ... | NRB | EPB ... | ISB ...
  *
- * Blocks are encoded straight into the buffer of the outfile: an upper bound of the size is reserved, the
- * block encoded, its length put into both ends and the true size handed in. No packet allocates, unless its
- * comments are larger than the buffer ever was. Section length is "unknown" (-1), so that nothing is
- * rewritten and pipes work. What would differ between machines is left out: hardware, operating system, byte
- * order, the time of writing.
+ * Blocks are encoded straight into the buffer of the outfile, through its window: an upper bound of the size
+ * is reserved, the block encoded, its length put into both ends and the window moved behind it. A packet is a
+ * few stores of fixed size and one copy, and calls nothing but for its comments' lengths: that takes a
+ * fraction of the time in which the kernel copies the bytes. No packet allocates, unless its comments are
+ * larger than the buffer ever was. Section length is "unknown" (-1), so that nothing is rewritten and pipes
+ * work. What would differ between machines is left out: hardware, operating system, byte order, the time of
+ * writing.
  *
  * Invariants. ifaces[i] has been written as IDB i. Names below `named` have been written. After an error
  * nothing of what is encoded reaches the file, and the file never gets its name.
@@ -25,7 +27,9 @@
 #include "pcaps/pcapng.h"
 #include "dataplane/arena.h"
 #include "pcaps/outfile.h"
+#include "pcaps/put.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -44,6 +48,7 @@ enum {
     FIXED_ROOM = 128,             /* more than the fixed fields and number options of any block */
     NRB_ROOM = 128 * 1024,
     RECORD_ROOM = 16 * 1024,
+    LENGTHS = 8, /* comments whose lengths are not measured twice */
 };
 
 struct iface {
@@ -55,6 +60,7 @@ struct iface {
 
 struct pcapng {
     struct outfile *out;
+    struct outfile_window *window; /* out's */
     struct arena *arena;
     struct nametab *names, *own_names; /* own_names: NULL if shared */
     uint32_t named;                    /* entries of names that have been written */
@@ -66,29 +72,29 @@ struct pcapng {
 
 /* -- encoding: each function writes at w and returns the place behind -------------------------------- */
 
-static uint8_t *put16(uint8_t *w, uint32_t v)
+static inline uint8_t *put16(uint8_t *w, uint32_t v)
 {
-    w[0] = (uint8_t)v;
-    w[1] = (uint8_t)(v >> 8);
-    return w + 2;
+    const uint16_t le = htole16((uint16_t)v);
+    memcpy(w, &le, sizeof le);
+    return w + sizeof le;
 }
 
-static uint8_t *put32(uint8_t *w, uint32_t v)
+static inline uint8_t *put32(uint8_t *w, uint32_t v)
 {
-    w[0] = (uint8_t)v;
-    w[1] = (uint8_t)(v >> 8);
-    w[2] = (uint8_t)(v >> 16);
-    w[3] = (uint8_t)(v >> 24);
-    return w + 4;
+    const uint32_t le = htole32(v);
+    memcpy(w, &le, sizeof le);
+    return w + sizeof le;
 }
 
-static uint8_t *put64(uint8_t *w, uint64_t v)
+static inline uint8_t *put64(uint8_t *w, uint64_t v)
 {
-    return put32(put32(w, (uint32_t)v), (uint32_t)(v >> 32));
+    const uint64_t le = htole64(v);
+    memcpy(w, &le, sizeof le);
+    return w + sizeof le;
 }
 
 /* A time: two 32-bit halves, the upper one first, each little-endian. */
-static uint8_t *put_time(uint8_t *w, int64_t ns)
+static inline uint8_t *put_time(uint8_t *w, int64_t ns)
 {
     return put32(put32(w, (uint32_t)((uint64_t)ns >> 32)), (uint32_t)ns);
 }
@@ -98,12 +104,11 @@ static size_t padded(size_t n)
     return (n + 3) & ~(size_t)3;
 }
 
-/* n bytes and zeros up to the next multiple of four. */
-static uint8_t *put_padded(uint8_t *w, const void *data, size_t n)
+/* n bytes and zeros up to the next multiple of four; up to four zeros more, which the next bytes replace. */
+static inline uint8_t *put_padded(uint8_t *w, const void *data, size_t n)
 {
-    if (n)
-        memcpy(w, data, n);
-    memset(w + n, 0, padded(n) - n);
+    put_bytes(w, data, n);
+    put32(w + n, 0);
     return w + padded(n);
 }
 
@@ -140,21 +145,22 @@ static uint8_t *put_count_option(uint8_t *w, unsigned code, uint64_t v)
 }
 
 /* Begin a block with room for that many bytes of fixed fields and data. => its start; NULL: out of memory. */
-static uint8_t *block_begin(struct pcapng *p, uint32_t type, size_t room)
+static inline uint8_t *block_begin(struct pcapng *p, uint32_t type, size_t room)
 {
-    uint8_t *b = outfile_reserve(p->out, FIXED_ROOM + room);
+    uint8_t *b = p->window->at;
+    if ((size_t)(p->window->end - b) < FIXED_ROOM + room)
+        b = outfile_reserve(p->out, FIXED_ROOM + room);
     if (b)
         put32(b, type);
     return b;
 }
 
 /* End the block that began at b; w is the place behind its body. */
-static void block_end(struct pcapng *p, uint8_t *b, uint8_t *w)
+static inline void block_end(struct pcapng *p, uint8_t *b, uint8_t *w)
 {
     uint32_t total = (uint32_t)(w - b) + 4;
     put32(b + 4, total);
-    put32(w, total);
-    outfile_advance(p->out, total);
+    p->window->at = put32(w, total);
 }
 
 /* -- blocks ------------------------------------------------------------------------------------------ */
@@ -181,6 +187,7 @@ struct pcapng *pcapng_open(const char *path, const char *userappl, struct nameta
     struct pcapng *p = arena_alloc(a, sizeof *p);
     p->arena = a;
     p->out = out;
+    p->window = outfile_window(out);
     p->own_names = names ? NULL : nametab_new();
     p->names = names ? names : p->own_names;
     write_section(p, userappl);
@@ -280,12 +287,26 @@ static void write_names(struct pcapng *p)
     p->named = nametab_count(p->names);
 }
 
-static size_t comments_room(const char *const *comments, size_t n)
+/* => bytes of the comments' options; the lengths of the first ones. */
+static size_t measure(const char *const *comments, size_t n, size_t *len)
 {
-    size_t room = 0;
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = text_len(comments[i], OPT_MAX);
+        if (i < LENGTHS)
+            len[i] = k;
+        bytes += 4 + padded(k);
+    }
+    return bytes;
+}
+
+static uint8_t *put_comments(uint8_t *w, const char *const *comments, size_t n, const size_t *len)
+{
     for (size_t i = 0; i < n; i++)
-        room += 4 + padded(text_len(comments[i], OPT_MAX));
-    return room;
+        if (comments[i])
+            w = put_option(w, OPT_COMMENT, comments[i],
+                           i < LENGTHS ? len[i] : text_len(comments[i], OPT_MAX));
+    return w;
 }
 
 static void count(struct pcapng *p, struct iface *f, int64_t unix_ns)
@@ -306,6 +327,7 @@ static int fail(struct pcapng *p, int error)
 int pcapng_packet(struct pcapng *p, int iface, int64_t unix_ns, enum pcapng_dir dir, const uint8_t *data,
                   uint32_t caplen, uint32_t origlen, const char *const *comments, size_t n_comments)
 {
+    size_t len[LENGTHS];
     if (iface < 0 || (size_t)iface >= p->n_ifaces)
         return fail(p, -EINVAL);
     if (unix_ns < 0)
@@ -314,7 +336,7 @@ int pcapng_packet(struct pcapng *p, int iface, int64_t unix_ns, enum pcapng_dir 
         write_names(p);
     if (caplen > LINK_SNAPLEN)
         caplen = LINK_SNAPLEN;
-    size_t room = padded(caplen) + comments_room(comments, n_comments);
+    const size_t room = padded(caplen) + measure(comments, n_comments, len);
     if (room > BLOCK_MAX - FIXED_ROOM)
         return fail(p, -EMSGSIZE);
     uint8_t *b = block_begin(p, BLOCK_EPB, room);
@@ -325,8 +347,7 @@ int pcapng_packet(struct pcapng *p, int iface, int64_t unix_ns, enum pcapng_dir 
     const uint8_t *options = w;
     if (dir != PCAPNG_DIR_NONE)
         w = put32(put16(put16(w, EPB_FLAGS), 4), dir == PCAPNG_DIR_IN ? 1 : 2);
-    for (size_t i = 0; i < n_comments; i++)
-        w = put_text(w, OPT_COMMENT, comments[i]);
+    w = put_comments(w, comments, n_comments, len);
     block_end(p, b, w == options ? w : put_end(w));
     count(p, &p->ifaces[iface], unix_ns);
     return outfile_error(p->out);

@@ -1,5 +1,6 @@
 /* test_outfile.c - atomic output files: whole or not there, and no lost error. */
 #include "pcaps/outfile.h"
+#include "tests/support_prop.h"
 #include "tests/support_tmp.h"
 
 #include <criterion/criterion.h>
@@ -129,6 +130,64 @@ Test(outfile, sizes_around_the_buffer)
         }
     }
     free(data);
+    free(path);
+}
+
+/* Append n bytes in one of three ways. */
+static void append_by(struct outfile *f, uint64_t way, const uint8_t *data, size_t n)
+{
+    struct outfile_window *w = outfile_window(f);
+    if (way == 0) {
+        outfile_write(f, data, n);
+    } else if (way == 1) {
+        memcpy(outfile_reserve(f, n), data, n);
+        outfile_advance(f, n);
+    } else {
+        uint8_t *at = (size_t)(w->end - w->at) < n ? outfile_reserve(f, n) : w->at;
+        memcpy(at, data, n);
+        w->at = at + n;
+    }
+}
+
+Test(outfile, property_pieces_any_way)
+{
+    enum { MOST = 3 * OUTFILE_BUFFER, ALL = 16 * MOST };
+    struct rng r;
+    size_t n, total = 0;
+    char *path = tmp_path(&tmp, "pieces");
+    uint8_t *data = malloc(ALL);
+    prop_seed(&r, "pieces any way");
+    for (size_t i = 0; i < ALL; i++)
+        data[i] = (uint8_t)rng_u64(&r);
+    struct outfile *f = must_open(path);
+    while (total < ALL) {
+        n = rng_below(&r, (uint64_t)1 << rng_below(&r, 20));
+        n = n > ALL - total ? ALL - total : n;
+        append_by(f, rng_below(&r, 3), data + total, n);
+        total += n;
+    }
+    cr_assert_eq(outfile_commit(f), 0);
+    uint8_t *got = file_read(path, &n);
+    cr_assert(got && n == ALL && memcmp(got, data, n) == 0);
+    free(got);
+    free(data);
+    free(path);
+}
+
+Test(outfile, whole_pages_are_flushed)
+{
+    char *path = tmp_path(&tmp, "plain"), name[32];
+    file_write(path, "", 0);
+    int fd = open(path, O_WRONLY);
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    struct outfile *f = must_open(name);
+    for (size_t i = 0; i < OUTFILE_BUFFER + 1000; i++)
+        append_by(f, i % 3, (const uint8_t *)"abc", 3);
+    off_t early = lseek(fd, 0, SEEK_END);
+    cr_expect(early >= 2 * (off_t)OUTFILE_BUFFER && early % 4096 == 0, "%lld", (long long)early);
+    cr_expect_eq(outfile_commit(f), 0);
+    cr_expect_eq(lseek(fd, 0, SEEK_END), 3 * ((off_t)OUTFILE_BUFFER + 1000));
+    close(fd);
     free(path);
 }
 

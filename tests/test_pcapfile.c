@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,38 @@ Test(pcapfile, long_packets_are_cut)
     cr_expect(pkt.caplen == 0 && pkt.len == 5);
     pcapin_close(in);
     free(data);
+}
+
+/* Both writers, byte for byte. */
+Test(pcapfile, property_same_bytes_as_libpcap)
+{
+    enum { MOST = 70000 };
+    struct rng r;
+    size_t n, m;
+    char *theirs = tmp_path(&tmp, "theirs.pcap");
+    uint8_t *data = malloc(MOST);
+    pcap_t *dead = pcap_open_dead_with_tstamp_precision(LINK_IPV6, LINK_SNAPLEN, PCAP_TSTAMP_PRECISION_NANO);
+    pcap_dumper_t *dump = pcap_dump_open(dead, theirs);
+    struct pcapfile *p = must_open(path, LINK_IPV6);
+    prop_seed(&r, "same bytes as libpcap");
+    for (size_t i = 0; i < MOST; i++)
+        data[i] = (uint8_t)rng_u64(&r);
+    for (uint32_t i = 0; i < 5000; i++) {
+        uint32_t size = i < 300 ? i : (uint32_t)rng_below(&r, rng_below(&r, 50) ? 1600 : MOST);
+        int64_t at = (int64_t)rng_below(&r, UINT64_C(4294967296) * 1000000000);
+        struct pcap_pkthdr h = {.ts = {at / 1000000000, at % 1000000000}, .caplen = size, .len = size + i};
+        pcap_dump((u_char *)dump, &h, data);
+        cr_assert_eq(pcapfile_packet(p, at, data, size, size + i), 0);
+    }
+    pcap_dump_close(dump);
+    pcap_close(dead);
+    cr_assert_eq(pcapfile_close(p), 0);
+    uint8_t *want = file_read(theirs, &n), *got = file_read(path, &m);
+    cr_assert(want && got && n == m && memcmp(want, got, n) == 0);
+    free(want);
+    free(got);
+    free(data);
+    free(theirs);
 }
 
 Test(pcapfile, full_device)

@@ -260,9 +260,13 @@ Test(pcapng, long_texts_are_cut_at_a_character)
 Test(pcapng, packets_of_every_size)
 {
     enum { MOST = LINK_SNAPLEN + 5 };
-    static const uint32_t sizes[] = {0, 1, 2, 3, 4, 5, 1514, 65549, LINK_SNAPLEN - 1, LINK_SNAPLEN, MOST};
-    enum { N = sizeof sizes / sizeof *sizes };
+    static const uint32_t large[] = {1514, 65549, LINK_SNAPLEN - 1, LINK_SNAPLEN, MOST};
+    enum { SMALL = 300, N = SMALL + sizeof large / sizeof *large };
+    uint32_t sizes[N];
     uint8_t *data = malloc(MOST);
+    for (uint32_t i = 0; i < SMALL; i++)
+        sizes[i] = i;
+    memcpy(sizes + SMALL, large, sizeof large);
     for (uint32_t i = 0; i < MOST; i++)
         data[i] = (uint8_t)(i * 7 + i / 251);
     struct pcapng *p = open_one();
@@ -280,6 +284,8 @@ Test(pcapng, packets_of_every_size)
         uint32_t want = sizes[i] < LINK_SNAPLEN ? sizes[i] : LINK_SNAPLEN;
         cr_expect(ng_u32(b->body + 12) == want && ng_u32(b->body + 16) == MOST);
         cr_expect(memcmp(b->body + 20, data, want) == 0);
+        for (uint32_t at = want; at % 4; at++)
+            cr_expect_eq(b->body[20 + at], 0, "padding is zeros");
         cr_assert_eq(pcapin_next(in, &pkt), 1, "%s", pcapin_error(in));
         cr_expect(pkt.caplen == want && pkt.len == MOST && pkt.unix_ns == START);
         cr_expect(memcmp(pkt.data, data, want) == 0);
