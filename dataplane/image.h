@@ -90,6 +90,7 @@ struct image_port {
     ip4 addr;
     uint32_t table;      /* routes of what leaves it; NONE32: the public Internet's */
     uint32_t acl[2][2];  /* [0 outbound, 1 inbound][0 NIC, 1 subnet]: rule set or NONE32 */
+    uint32_t admin[2];   /* the network manager's rules before those, by direction: rule set or NONE32 (G-16) */
     uint32_t identity;   /* service-endpoint identity of its subnet; IDENTITY_NONE */
     bool ip_forwarding;  /* P-08 */
     ip4 public_addr;     /* instance public address, stateless 1:1 (O-04), or 0 */
@@ -148,6 +149,7 @@ struct image_table {
 struct image_acl {
     struct acl *acl;
     struct acl_ref *ref;
+    const bool *ends; /* admin rules, by rule id: what it allows is asked of no group (G-16); NULL: a group */
     bool platform; /* some rule names AzurePlatformDNS or IMDS: host-agent traffic is checked too (G-14) */
 };
 

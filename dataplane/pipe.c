@@ -4,9 +4,9 @@
  * next.
  *
  * Order (scenario contract, section 2). Out of a NIC: source check (with it what the network carries at all,
- * A-07), NIC security group, subnet security group, route, then what the route's next hop asks for (peering
- * crossing, translation, identity). Into a NIC: public address, address check, subnet security group, NIC
- * security group. The first stage that drops names the reason; later ones do not run.
+ * A-07), security admin rules (G-16), NIC security group, subnet security group, route, then what the route's next hop asks for (peering
+ * crossing, translation, identity). Into a NIC: public address, address check, security admin rules,
+ * subnet security group, NIC security group. The first stage that drops names the reason; later ones do not run.
  *
  * Flow records. The key is (port, direction, 5-tuple). The first packet that may leave a port makes two
  * records: its own, and one for the answer coming back into that port (G-05: replies need no rule); likewise
@@ -129,6 +129,16 @@ static bool is_host_agent(ip4 a)
     return a == IP4_PLATFORM || a == IP4_IMDS;
 }
 
+static struct acl_key rule_key(const struct ctx *c)
+{
+    struct acl_key key = {.src = c->src, .dst = c->dst, .proto = c->info->proto};
+    if (key.proto == IPPROTO_NR_TCP || key.proto == IPPROTO_NR_UDP) {
+        key.sport = c->sport;
+        key.dport = c->dport;
+    }
+    return key;
+}
+
 /* => whether the group at one level lets the packet pass (G-01, G-03; G-14 for the host agent's addresses).
  */
 static bool nsg_pass(struct ctx *c, bool inbound, unsigned level)
@@ -138,11 +148,7 @@ static bool nsg_pass(struct ctx *c, bool inbound, unsigned level)
         return true;
     if (is_host_agent(inbound ? c->src : c->dst) && !c->img->acl[acl].platform && !c->meta->probe)
         return true; /* probes are subject to rules: B-03 */
-    struct acl_key key = {.src = c->src, .dst = c->dst, .proto = c->info->proto};
-    if (key.proto == IPPROTO_NR_TCP || key.proto == IPPROTO_NR_UDP) {
-        key.sport = c->sport;
-        key.dport = c->dport;
-    }
+    const struct acl_key key = rule_key(c);
     struct acl_hit hit = image_acl_check(c->img, acl, &key);
     enum reason reason = hit.hit && hit.allow ? REASON_NONE : REASON_NSG_DENY;
     struct trace_step *s = pipe_step(c, level ? STAGE_SUBNET_NSG : STAGE_NIC_NSG, reason);
@@ -151,10 +157,30 @@ static bool nsg_pass(struct ctx *c, bool inbound, unsigned level)
     return reason == REASON_NONE;
 }
 
-/* Both levels, in the order of the direction. */
+/* The network manager's rules come before all groups (G-16); the host agent's traffic is none of theirs.
+ * => whether the packet goes on; *ends: by AlwaysAllow, which spares it the groups. */
+static bool admin_pass(struct ctx *c, bool inbound, bool *ends)
+{
+    const uint32_t acl = c->at->admin[inbound];
+    if (acl == NONE32 || (is_host_agent(inbound ? c->src : c->dst) && !c->meta->probe))
+        return true;
+    const struct acl_key key = rule_key(c);
+    const struct acl_hit hit = image_acl_check(c->img, acl, &key);
+    const enum reason reason = hit.hit && !hit.allow ? REASON_ADMIN_RULE_DENY : REASON_NONE;
+    struct trace_step *s = pipe_step(c, STAGE_ADMIN_RULES, reason);
+    s->a = acl;
+    s->b = hit.hit ? hit.id : TRACE_NONE;
+    *ends = hit.hit && hit.allow && c->img->acl[acl].ends && c->img->acl[acl].ends[hit.id];
+    return reason == REASON_NONE;
+}
+
+/* The manager's rules, then both groups in the order of the direction. */
 static bool nsgs_pass(struct ctx *c, bool inbound)
 {
-    return nsg_pass(c, inbound, inbound) && nsg_pass(c, inbound, !inbound);
+    bool ends = false;
+    if (!admin_pass(c, inbound, &ends))
+        return false;
+    return ends || (nsg_pass(c, inbound, inbound) && nsg_pass(c, inbound, !inbound));
 }
 
 /* => whether the address is one of a frontend that the machine answers for (floating IP, B-05). */

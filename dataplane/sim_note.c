@@ -40,7 +40,8 @@ static void note_rules(struct flow_result *f, const struct trace *t)
 {
     for (size_t i = 0; i < t->n; i++) {
         const struct trace_step *st = &t->step[i];
-        if (st->stage == STAGE_NIC_NSG || st->stage == STAGE_SUBNET_NSG)
+        const bool admin = st->stage == STAGE_ADMIN_RULES && st->b != TRACE_NONE;
+        if (admin || st->stage == STAGE_NIC_NSG || st->stage == STAGE_SUBNET_NSG)
             f->rule = (struct sim_lookup){true, t->epoch, st->a, st->b};
     }
 }
@@ -62,7 +63,7 @@ void sim_note_trace(struct sim *s, const struct packet *p, const struct packet_i
     }
     if (!tells(p, info))
         return;
-    if (!p->meta.reply || r == REASON_NSG_DENY)
+    if (!p->meta.reply || r == REASON_NSG_DENY || r == REASON_ADMIN_RULE_DENY)
         note_rules(f, t);
     if (p->meta.reply || t->inbound || t->port != f->from || p->meta.origin != f->from || f->route.made)
         return;

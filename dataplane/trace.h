@@ -17,6 +17,7 @@
     X(ADDRESS_CHECK, "address check")                                                                          \
     X(PUBLIC_ADDRESS, "public address")                                                                        \
     X(ESTABLISHED, "established flow")                                                                         \
+    X(ADMIN_RULES, "security admin rules")                                                                     \
     X(NIC_NSG, "NIC security group")                                                                           \
     X(SUBNET_NSG, "subnet security group")                                                                     \
     X(FLOW_TABLE, "flow table")                                                                                \
@@ -46,8 +47,8 @@ enum stage {
 struct trace_step {
     uint8_t stage;  /* enum stage */
     uint8_t reason; /* enum reason; REASON_NONE: passed */
-    uint32_t a;     /* NSG stages: rule set; ROUTE: route table; DELIVERY, ENDPOINT: port handed to; BALANCER: backend; else TRACE_NONE */
-    uint32_t b;     /* NSG stages: rule id; ROUTE: next hop index in the table; PEERING: crossing; BALANCER: rule */
+    uint32_t a;     /* ADMIN_RULES, NSG stages: rule set; ROUTE: route table; DELIVERY, ENDPOINT: port handed to; BALANCER: backend; else TRACE_NONE */
+    uint32_t b;     /* ADMIN_RULES, NSG stages: rule id, else TRACE_NONE; ROUTE: next hop index in the table; PEERING: crossing; BALANCER: rule */
     ip4 addr;       /* SNAT, DNAT: new address */
     uint16_t l4port;
 };

@@ -15,6 +15,8 @@
 /* X(name, word, verdict, rule ids, sentence) */
 #define REASONS(X)                                                                                             \
     X(NSG_DENY, "NsgDeny", DROPPED, "G-01 G-02 G-03", "a security rule denies it")                             \
+    X(ADMIN_RULE_DENY, "AdminRuleDeny", DROPPED, "G-16",                                                       \
+      "a security admin rule of the network manager denies it, before any security group is asked")            \
     X(ROUTE_NONE, "RouteNone", DROPPED, "Y-03 R-17 R-18", "the route that wins has next hop None")             \
     X(NO_PEERING, "NoPeering", DROPPED, "P-01 P-03 P-07 Y-19", "no peering carries it")                             \
     X(PEERING_NOT_FORWARDED, "PeeringNotForwarded", DROPPED, "P-04",                                           \

@@ -83,6 +83,7 @@ uint32_t lab_port(struct lab *l, const char *name, enum port_kind kind, uint32_t
                                           .addr = lab_ip(addr),
                                           .table = NONE32,
                                           .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
+                                          .admin = {NONE32, NONE32},
                                           .identity = IDENTITY_NONE,
                                           .pool = NONE32,
                                           .service = PORT_NONE,
@@ -289,6 +290,7 @@ static void say_step(struct trip *t, const struct trace *tr, const struct trace_
         [STAGE_ADDRESS_CHECK] = "address",
         [STAGE_PUBLIC_ADDRESS] = "public",
         [STAGE_ESTABLISHED] = "known",
+        [STAGE_ADMIN_RULES] = "admin#",
         [STAGE_NIC_NSG] = "nic#",
         [STAGE_SUBNET_NSG] = "subnet#",
         [STAGE_FLOW_TABLE] = "table",
@@ -309,7 +311,7 @@ static void say_step(struct trip *t, const struct trace *tr, const struct trace_
         [STAGE_CHANGE] = "change",
     };
     char buf[IP4_STRLEN];
-    if (s->stage == STAGE_NIC_NSG || s->stage == STAGE_SUBNET_NSG || s->stage == STAGE_ROUTE)
+    if (s->stage == STAGE_ADMIN_RULES || s->stage == STAGE_NIC_NSG || s->stage == STAGE_SUBNET_NSG || s->stage == STAGE_ROUTE)
         say_number(t, word[s->stage], s->b);
     else if (s->stage == STAGE_BALANCER && s->a != TRACE_NONE)
         say(t, " lb=%s", t->l->name[s->a]);

@@ -67,6 +67,7 @@ struct trip trip_reply(const struct trip *t);
 /* Send it from its start, as the engine would: out of the port, translated, into the next, until a machine
  * has it or it is dropped. trip_on: the machine that has it passes it on.
  * => t->text: decisions separated by " | ", "vm>" out of a port, ">vm" into it, then the steps in order:
+ *   admin#ID          the network manager's rule that decided (#- none)
  *   nic#ID subnet#ID  rule set and the rule that decided (#- none)     known  established flow
  *   route@N           next hop N of the table (@- none)                peering  public  source  address
  *   snat=A:P dnat=A:P                                                  pe  identity  change  lb=BACKEND  pls  proxy

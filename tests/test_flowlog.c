@@ -263,6 +263,29 @@ Test(story, denied_by_the_group_that_denies)
     story_end(&s);
 }
 
+/* What the network manager's rules decide is no group's: the network's log tells it under their plain names (G-16). */
+Test(story, admin_rules_are_told_by_the_network_only)
+{
+    struct story s;
+    story_run(&s, "flowLogs: [{name: sub, target: apps-nsg}, {name: nic, target: vm-nsg}, {name: net, target: hub}]\n"
+                  "networkManagers: [{name: corp, networkGroups: [{name: g, staticMembers: [hub]}],\n"
+                  "  securityAdminConfigurations: [{name: base, ruleCollections: [{name: set, appliesToGroups: "
+                  "[{networkGroup: g}], rules: [\n"
+                  "    {name: ssh, priority: 1, direction: Inbound, access: AlwaysAllow, protocol: Tcp, "
+                  "destinationPortRanges: ['22']},\n"
+                  "    {name: tls, priority: 2, direction: Inbound, access: Deny, protocol: Tcp, "
+                  "destinationPortRanges: ['443']}]}]}]}]\n" NET("") "flows:\n"
+                  "  - {at: 1s, from: other, to: vm, destinationPort: 22, sourcePort: 40000}\n"
+                  "  - {at: 2s, from: other, to: vm, destinationPort: 443, sourcePort: 40000}\n");
+    logs(&s, "sub", "");
+    logs(&s, "nic", "");
+    const char *net = lines_of(&s, "net");
+    cr_expect_not_null(strstr(net, "ssh 1767225601002,10.0.2.4,10.0.1.4,40000,22,6,I,B,NX,0,0,0,0\n"), "%s", net);
+    cr_expect_not_null(strstr(net, "ssh 1767225601009,10.0.2.4,10.0.1.4,40000,22,6,I,E,NX,5,378,3,1194\n"), "%s", net);
+    cr_expect_not_null(strstr(net, "tls 1767225602001,10.0.2.4,10.0.1.4,40000,443,6,I,D,NX,0,0,0,0\n"), "%s", net);
+    story_end(&s);
+}
+
 Test(story, denied_again_in_the_next_minute)
 {
     struct story s; /* SYNs at 58, 59, 61, 65 s */

@@ -425,13 +425,19 @@ void value_complain(struct bind *b, const struct field *f, const struct node *n,
 /* -- references ------------------------------------------------------------------------------------------ */
 
 /* => the path of the parent in which a bare name is looked up, or NULL: a rule of a load balancer names that
- * balancer's children, a subnet peering the subnets of its two networks. */
+ * balancer's children, a subnet peering the subnets of its two networks, a configuration the groups of its
+ * network manager. */
 static const char *scope_of(struct bind *b, const struct field *f)
 {
     const struct frame *fr = b->frame;
     if (fr->t == &table_peering && strcmp(f->key, "remoteSubnetNames") == 0) {
         const struct peering *p = fr->obj;
         return p->remoteVirtualNetwork ? p->remoteVirtualNetwork->name : NULL;
+    }
+    if (f->target == &table_network_group) {
+        while (fr && fr->t != &table_network_manager)
+            fr = fr->up;
+        return fr ? fr->path : NULL;
     }
     bool child = f->target == &table_frontend || f->target == &table_pool || f->target == &table_probe;
     if (f->target == &table_subnet && fr->t != &table_peering)

@@ -77,6 +77,7 @@ void model_check(const struct model *m, struct diag *d)
     check_networks(&c);
     check_addresses(&c);
     check_policy(&c);
+    check_managers(&c);
     check_services(&c);
     check_balancers(&c);
     check_names(&c);

@@ -38,9 +38,13 @@ void unique_add(struct check *c, struct unique_list *l, struct unique u);
 void unique_sort(struct unique_list *l);
 bool unique_same(const struct unique *a, const struct unique *b);
 
+/* Complain of a service tag in a security rule that nobody knows. */
+void check_rule_tag(struct check *c, const char *tag, struct origin at, const char *where); /* check_policy.c */
+
 void check_networks(struct check *c);  /* check_net.c: prefixes, subnets, peerings, gateways */
 void check_addresses(struct check *c); /* check_address.c: who has which address */
 void check_policy(struct check *c);    /* check_policy.c: security groups, routes */
+void check_managers(struct check *c);  /* check_manage.c: network managers */
 void check_services(struct check *c);  /* check_service.c: services, endpoints, service endpoints */
 void check_names(struct check *c);     /* check_names.c: DNS names, private zones, records */
 void check_limits(struct check *c);    /* check_limits.c */

@@ -55,6 +55,8 @@
     X(ZONE_RECORDS, "L-14", 25000, "record sets")                                                            \
     X(ZONE_LINKS, "L-14", 1000, "links")                                                                     \
     X(ZONE_REGISTRATIONS, "L-14", 100, "links with registration")                                            \
+    X(ADMIN_RULES, "L-15", 100, "security admin rules")                                                       \
+    X(ADMIN_PREFIXES, "L-15", 20000, "IP prefixes in its security admin rules")                               \
     X(NAT_ADDRESSES, "O-02", 16, "public IP addresses")
 
 enum limit {
@@ -332,6 +334,33 @@ static void limit_zones(struct check *c)
     }
 }
 
+static size_t count_prefixes(const struct security_rule *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->source.n; i++)
+        n += r->source.at[i].kind == MATCH_PREFIX;
+    for (size_t i = 0; i < r->destination.n; i++)
+        n += r->destination.at[i].kind == MATCH_PREFIX;
+    return n;
+}
+
+static void limit_managers(struct check *c)
+{
+    for (size_t i = 0; i < c->m->networkManagers.n; i++) {
+        const struct network_manager *m = &c->m->networkManagers.at[i];
+        size_t rules = 0, prefixes = 0;
+        for (size_t j = 0; j < m->securityAdminConfigurations.n; j++) {
+            const struct admin_config *conf = &m->securityAdminConfigurations.at[j];
+            for (size_t k = 0; k < conf->ruleCollections.n; k++)
+                for (size_t r = 0; r < conf->ruleCollections.at[k].rules.n; r++, rules++)
+                    prefixes += count_prefixes(&conf->ruleCollections.at[k].rules.at[r].rule);
+        }
+        struct origin at = check_at(m->node, "securityAdminConfigurations", m->at);
+        over(c, LIMIT_ADMIN_RULES, rules, at, "network manager", m->name);
+        over(c, LIMIT_ADMIN_PREFIXES, prefixes, at, "network manager", m->name);
+    }
+}
+
 static void limit_rest(struct check *c)
 {
     const struct model *m = c->m;
@@ -373,6 +402,7 @@ void check_limits(struct check *c)
     limit_endpoints(c);
     limit_pls(c);
     limit_zones(c);
+    limit_managers(c);
     limit_rest(c);
     limit_flow_logs(c);
 }

@@ -1,8 +1,10 @@
-/* check_manage.c - what stands above networks: subscriptions. */
+/* check_manage.c - what stands above networks: subscriptions, network managers. */
+#include <string.h>
 #include <strings.h>
 
 #include "topology/check_int.h"
 #include "topology/routes.h"
+#include "topology/rules.h"
 
 #define SMTP                  25u
 #define APPLIANCES_ON_THE_WAY 8
@@ -51,4 +53,129 @@ void model_check_smtp(const struct model *m, const struct flow *f, struct diag *
                      "'%s' was bought as is not said under 'subscriptions', so it passes (G-15)",
                      f->name, nic->name, nic->subscription);
     arena_free(a);
+}
+
+/* -- security admin rules (G-16) ------------------------------------------------------------------------- */
+
+static const char *direction_word(uint64_t d)
+{
+    return d == DIR_INBOUND ? "inbound" : "outbound";
+}
+
+static void check_admin_side(struct check *c, const struct address_match *at, size_t n, const char *where)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (at[i].kind != MATCH_TAG)
+            continue;
+        if (!strncasecmp(at[i].tag, "AzurePlatform", strlen("AzurePlatform")))
+            diag_error(c->d, at[i].at, "%s names %s, which security admin rules do not take (G-16)", where,
+                       at[i].tag);
+        else
+            check_rule_tag(c, at[i].tag, at[i].at, where);
+    }
+}
+
+static void check_admin_collection(struct check *c, const struct admin_collection *k)
+{
+    struct unique_list l = {0};
+    for (size_t i = 0; i < k->rules.n; i++) {
+        const struct security_rule *r = &k->rules.at[i].rule;
+        const char *where = arena_printf(c->a, "security admin rule '%s' of '%s'", r->name, k->name);
+        check_admin_side(c, r->source.at, r->source.n, where);
+        check_admin_side(c, r->destination.at, r->destination.n, where);
+        unique_add(c, &l,
+                   (struct unique){.scope = r->direction,
+                                   .number = r->priority,
+                                   .what = r->name,
+                                   .at = check_at(r->node, "priority", r->at)});
+    }
+    unique_sort(&l);
+    for (size_t i = 1; i < l.n; i++)
+        if (unique_same(&l.at[i - 1], &l.at[i]))
+            diag_error(c->d, l.at[i].at, "priority %u of rule '%s' of '%s' belongs to %s rule '%s' already (G-16)",
+                       (unsigned)l.at[i].number, l.at[i].what, k->name, direction_word(l.at[i].scope),
+                       l.at[i - 1].what);
+}
+
+/* Rules of one manager that meet in a network: equal priorities in two collections have no order in Azure. */
+static void check_admin_meeting(struct check *c, const struct network_manager *m, const struct vnet *v)
+{
+    struct unique_list l = {0};
+    for (size_t i = 0; i < m->securityAdminConfigurations.n; i++) {
+        const struct admin_config *conf = &m->securityAdminConfigurations.at[i];
+        for (size_t j = 0; j < conf->ruleCollections.n; j++)
+            for (size_t r = 0; rules_applies(&conf->ruleCollections.at[j], v) && r < conf->ruleCollections.at[j].rules.n;
+                 r++) {
+                const struct security_rule *x = &conf->ruleCollections.at[j].rules.at[r].rule;
+                unique_add(c, &l,
+                           (struct unique){.scope = x->direction,
+                                           .number = x->priority,
+                                           .what = x->name,
+                                           .at = check_at(x->node, "priority", x->at),
+                                           .kind = (int)(i * 10000 + j)});
+            }
+    }
+    unique_sort(&l);
+    for (size_t i = 1; i < l.n; i++)
+        if (unique_same(&l.at[i - 1], &l.at[i]) && l.at[i - 1].kind != l.at[i].kind)
+            diag_warning(c->d, l.at[i].at,
+                         "priority %u of rule '%s' is also that of %s rule '%s', which reaches '%s' too: Azure "
+                         "promises no order, here '%s' is tried first (G-16)",
+                         (unsigned)l.at[i].number, l.at[i].what, direction_word(l.at[i].scope), l.at[i - 1].what,
+                         v->name, l.at[i - 1].what);
+}
+
+/* => by network, whether some collection applies to it. */
+static bool *config_reach(struct check *c, const struct admin_config *conf)
+{
+    const struct model *m = c->m;
+    bool *reach = arena_array(c->a, m->virtualNetworks.n, sizeof *reach);
+    for (size_t i = 0; i < m->virtualNetworks.n; i++)
+        for (size_t j = 0; j < conf->ruleCollections.n && !reach[i]; j++)
+            reach[i] = rules_applies(&conf->ruleCollections.at[j], &m->virtualNetworks.at[i]);
+    return reach;
+}
+
+/* => a region in which both have networks, or NULL. */
+static const char *shared_region(const struct model *m, const bool *x, const bool *y)
+{
+    for (size_t i = 0; i < m->virtualNetworks.n; i++)
+        for (size_t k = 0; x[i] && k < m->virtualNetworks.n; k++)
+            if (y[k] && strcmp(m->virtualNetworks.at[i].location, m->virtualNetworks.at[k].location) == 0)
+                return m->virtualNetworks.at[i].location;
+    return NULL;
+}
+
+/* One security admin configuration of a manager is deployed to a region. */
+static void check_admin_regions(struct check *c, const struct network_manager *m)
+{
+    const size_t n = m->securityAdminConfigurations.n;
+    bool **reach = arena_array(c->a, n, sizeof *reach);
+    for (size_t i = 0; n > 1 && i < n; i++) {
+        const struct admin_config *conf = &m->securityAdminConfigurations.at[i];
+        reach[i] = config_reach(c, conf);
+        for (size_t k = 0; k < i; k++) {
+            const char *region = shared_region(c->m, reach[k], reach[i]);
+            if (!region)
+                continue;
+            diag_error(c->d, conf->at,
+                       "security admin configuration '%s' reaches networks in %s, where '%s' of '%s' is deployed: a "
+                       "region takes one; use rule collections (G-16)",
+                       conf->name, region, m->securityAdminConfigurations.at[k].name, m->name);
+            break;
+        }
+    }
+}
+
+void check_managers(struct check *c)
+{
+    for (size_t i = 0; i < c->m->networkManagers.n; i++) {
+        const struct network_manager *m = &c->m->networkManagers.at[i];
+        for (size_t j = 0; j < m->securityAdminConfigurations.n; j++)
+            for (size_t k = 0; k < m->securityAdminConfigurations.at[j].ruleCollections.n; k++)
+                check_admin_collection(c, &m->securityAdminConfigurations.at[j].ruleCollections.at[k]);
+        check_admin_regions(c, m);
+        for (size_t v = 0; v < c->m->virtualNetworks.n; v++)
+            check_admin_meeting(c, m, &c->m->virtualNetworks.at[v]);
+    }
 }

@@ -30,7 +30,7 @@ static void unknown_tag(struct check *c, const char *tag, struct origin at, cons
         diag_error(c->d, at, "unknown service tag '%s' in %s", tag, where);
 }
 
-static void check_rule_tag(struct check *c, const char *tag, struct origin at, const char *where)
+void check_rule_tag(struct check *c, const char *tag, struct origin at, const char *where)
 {
     if (!tag_is_computed(tag) && c->m->tags && !tagset_find(c->m->tags, tag))
         unknown_tag(c, tag, at, where);

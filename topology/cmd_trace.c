@@ -117,7 +117,7 @@ static json_t *step_json(struct arena *a, const struct hop *h, const struct trac
 {
     const struct eff_route *r = s->stage == STAGE_ROUTE ? explain_route(h->c, s->a, s->b) : NULL;
     const struct eff_rule *rule =
-        s->stage == STAGE_NIC_NSG || s->stage == STAGE_SUBNET_NSG ? explain_rule(h->c, s->a, s->b) : NULL;
+        explain_is_rules(s) ? explain_rule(h->c, s->a, s->b) : NULL;
     const struct origin at = r ? r->origin : rule ? rule->origin : (struct origin){0};
     json_t *o = json_pack("{s:s, s:s}", "stage", stage_word((enum stage)s->stage), "text", explain_step(a, h->c, &h->trace, s));
     if (s->reason)

@@ -188,7 +188,8 @@ static void image_frame(struct work *w)
                                            .pool = NONE32,
                                            .identity = IDENTITY_NONE,
                                            .service = PORT_NONE,
-                                           .acl = {{NONE32, NONE32}, {NONE32, NONE32}}};
+                                           .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
+                                           .admin = {NONE32, NONE32}};
     w->c->thing = arena_array(w->c->arena, img->n_ports, sizeof *w->c->thing);
     img->n_realms = numbers_end(w->r->realm);
     img->realm = arena_array(img->arena, img->n_realms, sizeof *img->realm);

@@ -51,6 +51,9 @@ uint32_t compile_onprem_table(struct work *w, const struct onprem *o);
 uint32_t compile_acl(struct work *w, const struct nsg *nsg, const struct subnet *s, enum direction d,
                      bool endpoint);
 
+/* => the network manager's rules at a place (G-16); NONE32: none. */
+uint32_t compile_admin(struct work *w, const struct subnet *s, enum direction d);
+
 /* compile_ports.c */
 /* => the port of a thing, all defaults; its host is added by the caller. */
 struct image_port *compile_port(struct work *w, struct thing t, enum port_kind kind, uint32_t realm,

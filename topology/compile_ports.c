@@ -71,6 +71,7 @@ static struct image_port *port_at(struct work *w, uint32_t n, enum port_kind kin
                              .addr = addr,
                              .table = NONE32,
                              .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
+                             .admin = {NONE32, NONE32},
                              .identity = IDENTITY_NONE,
                              .pool = NONE32,
                              .service = PORT_NONE};
@@ -150,6 +151,7 @@ void compile_nic(struct work *w, const struct nic *nic)
         const enum direction d = in ? DIR_INBOUND : DIR_OUTBOUND;
         p->acl[in][0] = compile_acl(w, nic->networkSecurityGroup, s, d, false);
         p->acl[in][1] = compile_acl(w, s->networkSecurityGroup, s, d, false);
+        p->admin[in] = compile_admin(w, s, d);
     }
     const struct subscription *owner = model_subscription(w->m, nic->subscription);
     p->smtp_blocked = owner && subscription_blocks_smtp(owner); /* G-15 */
@@ -299,6 +301,7 @@ void compile_resolver(struct work *w, uint32_t port, ip4 addr)
                              .addr = addr,
                              .table = NONE32,
                              .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
+                             .admin = {NONE32, NONE32},
                              .identity = IDENTITY_NONE,
                              .pool = NONE32,
                              .service = PORT_NONE,

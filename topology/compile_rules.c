@@ -8,7 +8,7 @@ static struct acl_rule acl_rule_of(struct work *w, const struct eff_rule *r, boo
                            .dst = r->destination.set.at,
                            .n_dst = r->destination.set.n,
                            .proto = r->protocol,
-                           .allow = r->access == ACCESS_ALLOW,
+                           .allow = r->access != ACCESS_DENY,
                            .id = r->index};
     const struct eff_side *side[2] = {&r->source, &r->destination};
     const struct acl_range **range[2] = {&out.sport, &out.dport};
@@ -48,26 +48,10 @@ static size_t agent_rules(struct work *w, const struct eff_rules *rules, struct 
     return n;
 }
 
-uint32_t compile_acl(struct work *w, const struct nsg *nsg, const struct subnet *s, enum direction d,
-                     bool endpoint)
+/* Make a rule set of n rules, known as rules from now on. => its index. */
+static uint32_t acl_add(struct work *w, const struct eff_rules *rules, const struct acl_rule *list, size_t n)
 {
-    if (!nsg)
-        return NONE32;
-    for (size_t i = 0; i < w->img->n_acls && !endpoint; i++)
-        if (w->c->acl[i]->nsg == nsg && w->c->acl[i]->view.subnet == s && w->c->acl[i]->direction == d)
-            return (uint32_t)i;
-    const struct eff_rules *rules =
-        rules_effective(w->c->arena, w->m, nsg, (struct route_view){s->vnet, s}, d);
-    struct acl_rule *list = arena_array(w->c->arena, 3 * rules->n + 2, sizeof *list);
     struct image_acl *a = arena_push(w->img->arena, &w->img->acl, &w->img->n_acls, &w->cap_acls, sizeof *a);
-    for (size_t i = 0; i < rules->n; i++)
-        a->platform |= rules_touch_platform(&rules->rule[i], PLATFORM_DNS) ||
-                       rules_touch_platform(&rules->rule[i], PLATFORM_IMDS);
-    size_t n = a->platform && d == DIR_OUTBOUND ? agent_rules(w, rules, list) : 0;
-    for (size_t i = 0; i < rules->n; i++) {
-        list[n] = acl_rule_of(w, &rules->rule[i], endpoint);
-        n += list[n].id != NONE32;
-    }
     if (w->img->reference)
         a->ref = acl_ref_build(list, n);
     else
@@ -77,4 +61,56 @@ uint32_t compile_acl(struct work *w, const struct nsg *nsg, const struct subnet 
     *(const struct eff_rules **)arena_push(w->c->arena, &w->c->acl, &w->n_acl_notes, &w->cap_acl_notes,
                                            sizeof rules) = rules;
     return (uint32_t)w->img->n_acls - 1;
+}
+
+static uint32_t acl_known(const struct work *w, const struct nsg *nsg, const struct subnet *s, enum direction d)
+{
+    for (size_t i = 0; i < w->img->n_acls; i++)
+        if (w->c->acl[i]->nsg == nsg && w->c->acl[i]->view.subnet == s && w->c->acl[i]->direction == d)
+            return (uint32_t)i;
+    return NONE32;
+}
+
+uint32_t compile_acl(struct work *w, const struct nsg *nsg, const struct subnet *s, enum direction d,
+                     bool endpoint)
+{
+    const uint32_t known = nsg && !endpoint ? acl_known(w, nsg, s, d) : NONE32;
+    if (!nsg || known != NONE32)
+        return known;
+    const struct eff_rules *rules =
+        rules_effective(w->c->arena, w->m, nsg, (struct route_view){s->vnet, s}, d);
+    struct acl_rule *list = arena_array(w->c->arena, 3 * rules->n + 2, sizeof *list);
+    bool platform = false;
+    for (size_t i = 0; i < rules->n; i++)
+        platform |= rules_touch_platform(&rules->rule[i], PLATFORM_DNS) ||
+                    rules_touch_platform(&rules->rule[i], PLATFORM_IMDS);
+    size_t n = platform && d == DIR_OUTBOUND ? agent_rules(w, rules, list) : 0;
+    for (size_t i = 0; i < rules->n; i++) {
+        list[n] = acl_rule_of(w, &rules->rule[i], endpoint);
+        n += list[n].id != NONE32;
+    }
+    const uint32_t made = acl_add(w, rules, list, n);
+    w->img->acl[made].platform = platform;
+    return made;
+}
+
+uint32_t compile_admin(struct work *w, const struct subnet *s, enum direction d)
+{
+    const uint32_t known = w->m->networkManagers.n ? acl_known(w, NULL, s, d) : NONE32;
+    if (known != NONE32)
+        return known;
+    const struct eff_rules *rules = rules_admin(w->c->arena, w->m, (struct route_view){s->vnet, s}, d);
+    if (!rules)
+        return NONE32;
+    struct acl_rule *list = arena_array(w->c->arena, rules->n, sizeof *list);
+    bool *ends = arena_array(w->img->arena, rules->n, sizeof *ends);
+    size_t n = 0;
+    for (size_t i = 0; i < rules->n; i++) {
+        ends[i] = rules->rule[i].access == ACCESS_ALWAYS_ALLOW;
+        list[n] = acl_rule_of(w, &rules->rule[i], false);
+        n += list[n].id != NONE32;
+    }
+    const uint32_t made = acl_add(w, rules, list, n);
+    w->img->acl[made].ends = ends;
+    return made;
 }

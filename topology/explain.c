@@ -16,6 +16,11 @@ const struct eff_rule *explain_rule(const struct compiled *c, uint32_t acl, uint
     return acl < c->image->n_acls && id < c->acl[acl]->n ? &c->acl[acl]->rule[id] : NULL;
 }
 
+bool explain_is_rules(const struct trace_step *s)
+{
+    return s->stage == STAGE_ADMIN_RULES || s->stage == STAGE_NIC_NSG || s->stage == STAGE_SUBNET_NSG;
+}
+
 static const char *outcome(struct arena *a, const struct trace_step *s)
 {
     return s->reason ? arena_printf(a, ": dropped, %s", reason_word((enum reason)s->reason)) : "";
@@ -26,8 +31,20 @@ static const char *step_nsg(struct arena *a, const struct compiled *c, const str
     const struct eff_rule *r = explain_rule(c, s->a, s->b);
     if (!r)
         return arena_printf(a, "%s%s", stage_word((enum stage)s->stage), outcome(a, s));
-    return arena_printf(a, "%s %s: rule %s %s%s", stage_word((enum stage)s->stage), r->nsg->name, r->name,
+    return arena_printf(a, "%s %s: rule %s %s%s", stage_word((enum stage)s->stage), r->group, r->name,
                         s->reason ? "denies" : "allows", outcome(a, s));
+}
+
+/* G-16: what the network manager's rules say, and what follows. */
+static const char *step_admin(struct arena *a, const struct compiled *c, const struct trace_step *s)
+{
+    const struct eff_rule *r = explain_rule(c, s->a, s->b);
+    if (!r)
+        return "security admin rules: none matches, the security groups decide";
+    const char *what = r->access == ACCESS_DENY           ? "denies"
+                       : r->access == ACCESS_ALWAYS_ALLOW ? "always allows, no security group is asked"
+                                                          : "allows, the security groups decide";
+    return arena_printf(a, "security admin rules %s: rule %s %s%s", r->group, r->name, what, outcome(a, s));
 }
 
 static const char *row_text(struct arena *a, const struct eff_route *r, const struct prefix4 *matched)
@@ -76,6 +93,8 @@ const char *explain_step(struct arena *a, const struct compiled *c, const struct
     char ip[IP4_STRLEN];
     const char *word = stage_word((enum stage)s->stage), *port = s->a != TRACE_NONE ? port_name(c->numbering, s->a) : "";
     switch ((enum stage)s->stage) {
+    case STAGE_ADMIN_RULES:
+        return step_admin(a, c, s);
     case STAGE_NIC_NSG:
     case STAGE_SUBNET_NSG:
         return step_nsg(a, c, s);
@@ -159,7 +178,7 @@ static void print_route(FILE *to, struct arena *a, const struct compiled *c, con
 static void print_rule(FILE *to, struct arena *a, const struct compiled *c, const struct trace_step *s)
 {
     const struct eff_rule *r = explain_rule(c, s->a, s->b);
-    fprintf(to, "    %s", step_nsg(a, c, s));
+    fprintf(to, "    %s", s->stage == STAGE_ADMIN_RULES ? step_admin(a, c, s) : step_nsg(a, c, s));
     if (r) {
         fprintf(to, " (priority %u)", r->priority);
         print_place(to, r->origin);
@@ -174,7 +193,7 @@ void explain_print(FILE *to, const struct compiled *c, const struct trace *t, ip
         const struct trace_step *s = &t->step[i];
         if (s->stage == STAGE_ROUTE) {
             print_route(to, a, c, s, dst);
-        } else if (s->stage == STAGE_NIC_NSG || s->stage == STAGE_SUBNET_NSG) {
+        } else if (explain_is_rules(s)) {
             print_rule(to, a, c, s);
         } else {
             fprintf(to, "    %s\n", explain_step(a, c, t, s));

@@ -167,7 +167,7 @@ static uint32_t add_flow(struct flowtrack *f, const struct seen *s)
                              .sport = s->sport,
                              .dport = s->dport};
     memcpy(w->mac, s->c->image->port[s->port].host.mac, sizeof w->mac);
-    w->stateless = w->inbound && w->proto == IPPROTO_NR_TCP && w->rule && w->rule->which == RULE_USER &&
+    w->stateless = w->inbound && w->proto == IPPROTO_NR_TCP && w->rule && w->rule->nsg && w->rule->which == RULE_USER &&
                    !w->nic->subnet->vnet->flowTimeoutInMinutes;
     return (uint32_t)f->n_flow++;
 }
@@ -296,7 +296,7 @@ static bool read_trace(struct seen *s)
     bool early = false;
     for (size_t i = 0; i < s->trace->n; i++) {
         const struct trace_step *st = &s->trace->step[i];
-        if (st->stage == STAGE_NIC_NSG || st->stage == STAGE_SUBNET_NSG)
+        if (explain_is_rules(st) && (st->stage != STAGE_ADMIN_RULES || st->b != TRACE_NONE))
             s->rule = st;
         s->known |= st->stage == STAGE_ESTABLISHED || st->stage == STAGE_CHANGE;
         early |= st->reason != REASON_NONE && !s->rule && !s->known &&

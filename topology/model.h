@@ -39,7 +39,7 @@ enum nexthop_type {
     NH_TYPE_COUNT
 };
 enum direction { DIR_INBOUND, DIR_OUTBOUND };
-enum access { ACCESS_ALLOW, ACCESS_DENY };
+enum access { ACCESS_ALLOW, ACCESS_DENY, ACCESS_ALWAYS_ALLOW /* admin rules only */ };
 enum ip_sku { SKU_STANDARD, SKU_BASIC };
 enum power_state { POWER_RUNNING, POWER_DEALLOCATED };
 enum pe_status { PE_APPROVED, PE_PENDING, PE_REJECTED, PE_DISCONNECTED, PE_STATUS_DEFAULT };
@@ -86,6 +86,9 @@ struct pls;
 struct onprem;
 struct load_balancer;
 struct se_policy;
+struct network_manager;
+struct admin_config;
+struct admin_collection;
 
 typedef LIST(struct asg *) asg_list;
 typedef LIST(struct nic *) nic_list;
@@ -205,6 +208,44 @@ struct security_rule {
 struct nsg {
     TOP_LEVEL
     LIST(struct security_rule) securityRules; /* file order; rules.h gives evaluation order with the defaults */
+};
+
+/* The network manager: groups of networks, and what is deployed to them. */
+struct network_group {
+    RESOURCE
+    vnet_list staticMembers;
+};
+struct group_use { /* one of appliesToGroups */
+    struct network_group *networkGroup;
+    struct origin at;
+};
+typedef LIST(struct group_use) group_use_list;
+
+enum address_type { ADDRESS_TYPE_NONE /* not said */, ADDRESS_TYPE_PREFIX, ADDRESS_TYPE_TAG };
+struct admin_address { /* one of sources, destinations */
+    struct address_match addressPrefix;
+    enum address_type addressPrefixType;
+};
+struct admin_rule {            /* security admin rule: G-16 */
+    struct security_rule rule; /* its sources, destinations and ports as in a group's rule */
+    LIST(struct admin_address) sources, destinations;
+    struct admin_collection *collection;
+};
+struct admin_collection {
+    RESOURCE
+    struct admin_config *config;
+    group_use_list appliesToGroups;
+    LIST(struct admin_rule) rules;
+};
+struct admin_config {
+    RESOURCE
+    struct network_manager *manager;
+    LIST(struct admin_collection) ruleCollections;
+};
+struct network_manager {
+    TOP_LEVEL
+    LIST(struct network_group) networkGroups;
+    LIST(struct admin_config) securityAdminConfigurations;
 };
 
 struct asg {
@@ -531,6 +572,7 @@ struct model {
     LIST(struct se_policy) serviceEndpointPolicies;
     LIST(struct gateway) virtualNetworkGateways;
     LIST(struct onprem) onPremisesNetworks;
+    LIST(struct network_manager) networkManagers;
     LIST(struct internet_host) internetHosts;
     LIST(struct dns_server) dnsServers;
     LIST(struct flow_log) flowLogs;

@@ -55,7 +55,7 @@ static void set_rule(json_t *o, const struct run *run, const struct flow_result 
     if (!r)
         return;
     set_text(o, "rule", r->name);
-    set_text(o, "networkSecurityGroup", r->nsg->name);
+    set_text(o, r->admin ? "ruleCollection" : "networkSecurityGroup", r->group); /* G-16 */
 }
 
 static json_t *hops(const struct run *run, const struct hop_list *l)

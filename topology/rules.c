@@ -20,7 +20,8 @@
  * - Protocols without ports meet a rule's ports only where these leave none out.
  * - Platform addresses are in VirtualNetwork and AzureLoadBalancer, but platform traffic does not come here
  *   unless a rule names a platform tag (G-14): rules_touch_platform says which.
- * - Security admin rules (G-16) are not modelled.
+ * - Security admin rules (G-16) are lists like those of groups, without defaults: what none of them matches
+ *   goes on to the groups. They are seen from a subnet, too, because their tags are.
  */
 #include "topology/rules.h"
 
@@ -135,6 +136,7 @@ static struct eff_rule rule_user(const struct side_build *place, const struct ns
     return (struct eff_rule){
         .name = r->name,
         .nsg = nsg,
+        .group = nsg ? nsg->name : "",
         .rule = r,
         .priority = r->priority,
         .direction = r->direction,
@@ -165,6 +167,7 @@ static struct eff_rule rule_default(const struct side_build *place, const struct
         .name = d->name,
         .which = d->which,
         .nsg = nsg,
+        .group = nsg->name,
         .priority = d->priority,
         .direction = d->direction,
         .access = d->access,
@@ -215,6 +218,87 @@ const struct eff_rules *rules_effective(struct arena *a, const struct model *m, 
     return out;
 }
 
+/* -- security admin rules -------------------------------------------------------------------------------- */
+
+bool rules_applies(const struct admin_collection *k, const struct vnet *v)
+{
+    for (size_t i = 0; i < k->appliesToGroups.n; i++) {
+        const struct network_group *g = k->appliesToGroups.at[i].networkGroup;
+        for (size_t j = 0; g && j < g->staticMembers.n; j++)
+            if (g->staticMembers.at[j] == v)
+                return true;
+    }
+    return false;
+}
+
+/* Subnets of services that Azure leaves out, by the names that these need. */
+static bool spared(const struct subnet *s)
+{
+    static const char *const names[] = {"GatewaySubnet", "AzureFirewallSubnet", "AzureFirewallManagementSubnet",
+                                        "AzureBastionSubnet", "RouteServerSubnet"};
+    for (size_t i = 0; s && i < sizeof names / sizeof names[0]; i++)
+        if (strcasecmp(s->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+struct admin_list {
+    const struct admin_rule **at;
+    size_t n, cap;
+};
+
+static void admin_gather(struct arena *a, struct admin_list *l, const struct network_manager *mgr,
+                         const struct vnet *v, enum direction d)
+{
+    for (size_t i = 0; i < mgr->securityAdminConfigurations.n; i++) {
+        const struct admin_config *conf = &mgr->securityAdminConfigurations.at[i];
+        for (size_t j = 0; j < conf->ruleCollections.n; j++) {
+            const struct admin_collection *k = &conf->ruleCollections.at[j];
+            for (size_t r = 0; rules_applies(k, v) && r < k->rules.n; r++)
+                if (k->rules.at[r].rule.direction == d)
+                    *(const struct admin_rule **)arena_push(a, &l->at, &l->n, &l->cap, sizeof *l->at) =
+                        &k->rules.at[r];
+        }
+    }
+}
+
+/* By priority, equal ones as they stand: insertion, for lists of a hundred. */
+static void admin_sort(const struct admin_rule **at, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        const struct admin_rule *r = at[i];
+        size_t k = i;
+        for (; k && at[k - 1]->rule.priority > r->rule.priority; k--)
+            at[k] = at[k - 1];
+        at[k] = r;
+    }
+}
+
+const struct eff_rules *rules_admin(struct arena *a, const struct model *m, struct route_view v, enum direction d)
+{
+    const struct side_build place = {.a = a, .m = m, .view = v};
+    struct admin_list l = {0};
+    for (size_t i = 0; i < m->networkManagers.n && !spared(v.subnet); i++) {
+        const size_t first = l.n;
+        admin_gather(a, &l, &m->networkManagers.at[i], v.vnet, d);
+        if (l.n)
+            admin_sort(l.at + first, l.n - first);
+    }
+    if (!l.n)
+        return NULL;
+    struct eff_rule *rule = arena_array(a, l.n, sizeof *rule);
+    for (size_t i = 0; i < l.n; i++) {
+        const struct admin_collection *k = l.at[i]->collection;
+        rule[i] = rule_user(&place, NULL, &l.at[i]->rule);
+        rule[i].admin = l.at[i];
+        rule[i].index = (uint32_t)i;
+        rule[i].group = arena_printf(a, "%s/%s/%s", k->config->manager->name, k->config->name, k->name);
+    }
+    struct eff_rules *out = arena_alloc(a, sizeof *out);
+    *out = (struct eff_rules){.view = v, .direction = d, .rule = rule, .n = l.n};
+    return out;
+}
+
 /* -- matching -------------------------------------------------------------------------------------------- */
 
 static bool port_in(const struct eff_side *s, uint16_t port)
@@ -243,17 +327,24 @@ static bool side_matches(const struct eff_side *s, bool has_ports, ip4 ip, uint1
     return prefixset_has(s->set, ip) && (has_ports ? port_in(s, port) : rules_all_ports(s));
 }
 
-const struct eff_rule *rules_match(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport, ip4 dst,
-                                   uint16_t dport)
+const struct eff_rule *rules_match_admin(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport, ip4 dst,
+                                         uint16_t dport)
 {
     bool has_ports = proto == 6 || proto == 17;
-    for (size_t i = 0; i + 1 < r->n; i++) {
+    for (size_t i = 0; i < r->n; i++) {
         const struct eff_rule *e = &r->rule[i];
         if ((!e->protocol || e->protocol == proto) && side_matches(&e->source, has_ports, src, sport) &&
             side_matches(&e->destination, has_ports, dst, dport))
             return e;
     }
-    return &r->rule[r->n - 1];
+    return NULL;
+}
+
+const struct eff_rule *rules_match(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport, ip4 dst,
+                                   uint16_t dport)
+{
+    const struct eff_rule *e = rules_match_admin(r, proto, src, sport, dst, dport);
+    return e ? e : &r->rule[r->n - 1];
 }
 
 bool rules_touch_platform(const struct eff_rule *r, enum platform_tag which)
@@ -314,13 +405,22 @@ static void place_add(struct arena *a, const struct model *m, struct nic_rules *
     r->at[r->n++] = e;
 }
 
+static void place_add_admin(struct arena *a, const struct model *m, struct nic_rules *r, enum direction d)
+{
+    const struct eff_rules *e = rules_admin(a, m, (struct route_view){r->nic->subnet->vnet, r->nic->subnet}, d);
+    if (e)
+        r->at[r->n++] = e;
+}
+
 const struct nic_rules *rules_of_nic(struct arena *a, const struct model *m, const struct nic *nic)
 {
     struct nic_rules *r = arena_alloc(a, sizeof *r);
     const struct nsg *own = nic->networkSecurityGroup, *subnet = nic->subnet->networkSecurityGroup;
     r->nic = nic;
+    place_add_admin(a, m, r, DIR_INBOUND);
     place_add(a, m, r, subnet, DIR_INBOUND, false);
     place_add(a, m, r, own, DIR_INBOUND, true);
+    place_add_admin(a, m, r, DIR_OUTBOUND);
     place_add(a, m, r, own, DIR_OUTBOUND, true);
     place_add(a, m, r, subnet, DIR_OUTBOUND, false);
     return r;

@@ -36,7 +36,9 @@ struct eff_rule {
     uint32_t index;   /* position in evaluation order: priority, then file order */
     const char *name; /* bare: storage, DenyAllOutBound */
     enum default_rule which;
-    const struct nsg *nsg;
+    const struct nsg *nsg;          /* NULL: a security admin rule */
+    const struct admin_rule *admin; /* the network manager's; or NULL */
+    const char *group;              /* the group's name; of admin rules "manager/configuration/collection" */
     const struct security_rule *rule; /* or NULL: a default */
     uint32_t priority;
     enum direction direction;
@@ -47,7 +49,7 @@ struct eff_rule {
 };
 
 struct eff_rules { /* one group at one place in one direction */
-    const struct nsg *nsg;
+    const struct nsg *nsg;  /* NULL: security admin rules */
     struct route_view view; /* where it is seen from: VirtualNetwork depends on it */
     const struct nic *nic;  /* the group is the NIC's; NULL: the subnet's */
     enum direction direction;
@@ -58,6 +60,16 @@ struct eff_rules { /* one group at one place in one direction */
 /* => the rules of a group in evaluation order, the defaults last; n is never 0. */
 const struct eff_rules *rules_effective(struct arena *a, const struct model *m, const struct nsg *nsg,
                                         struct route_view v, enum direction d);
+
+/* => the security admin rules of a network as one of its subnets sees them (G-16): of the managers in file order, each
+ * one's by priority. NULL: none, or the subnet is one of those that Azure leaves out (gateways, Azure Firewall,
+ * Bastion, Route Server). */
+const struct eff_rules *rules_admin(struct arena *a, const struct model *m, struct route_view v, enum direction d);
+/* => whether the network is in a group that the collection applies to. */
+bool rules_applies(const struct admin_collection *k, const struct vnet *v);
+/* => the first admin rule that matches, or NULL. */
+const struct eff_rule *rules_match_admin(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport, ip4 dst,
+                                         uint16_t dport);
 
 /* The first rule that matches (G-01): linear, the reference. proto: IP protocol number; ports 0 where it has
  * none (a rule that asks for ports then matches only with the full range). => never NULL: DenyAll* ends the
@@ -79,11 +91,11 @@ bool rules_touch_platform(const struct eff_rule *r, enum platform_tag which);
  * (G-14, N-17), whatever its prefixes. n is 1 where no rule names the tag: the group is not asked. */
 const struct eff_rules *rules_for_agent(struct arena *a, const struct eff_rules *r, ip4 agent);
 
-/* All groups that a NIC's packets meet: inbound subnet then NIC, outbound NIC then subnet (G-03); missing
- * ones left out. */
+/* All rules that a NIC's packets meet: inbound the admin rules, subnet, NIC, outbound the admin rules, NIC, subnet
+ * (G-03, G-16); missing ones left out. */
 struct nic_rules {
     const struct nic *nic;
-    const struct eff_rules *at[4];
+    const struct eff_rules *at[6];
     size_t n;
 };
 const struct nic_rules *rules_of_nic(struct arena *a, const struct model *m, const struct nic *nic);

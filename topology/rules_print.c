@@ -1,7 +1,7 @@
 /* rules_print.c - effective security rules as Azure's command line prints them (F-11), and as a table.
  *
  * JSON: one object per association of a group, the subnet's before the NIC's, both directions in evaluation
- * order. "Any" is 0.0.0.0/0 and 0-65535, a protocol of any kind "All"; where a side names a tag its content
+ * order; before them one per network manager whose rules the network has (G-16). "Any" is 0.0.0.0/0 and 0-65535, a protocol of any kind "All"; where a side names a tag its content
  * stands in the expanded list, which is null otherwise; members of application security groups stand in the
  * prefix list itself, as the tools show them.
  */
@@ -39,7 +39,7 @@ static const char *direction_word(enum direction d)
 
 static const char *access_word(enum access x)
 {
-    return x == ACCESS_ALLOW ? "Allow" : "Deny";
+    return x == ACCESS_ALLOW ? "Allow" : x == ACCESS_DENY ? "Deny" : "AlwaysAllow";
 }
 
 /* -- JSON ------------------------------------------------------------------------------------------------ */
@@ -97,7 +97,11 @@ static json_t *json_rule(const struct eff_rule *r)
     json_object_set_new(o, "expandedDestinationAddressPrefix", json_expanded(&r->destination));
     json_object_set_new(o, "expandedSourceAddressPrefix", json_expanded(&r->source));
     json_object_set_new(o, "name",
-                        json_sprintf("%s/%s", r->rule ? "securityRules" : "defaultSecurityRules", r->name));
+                        json_sprintf("%s/%s",
+                                     r->admin  ? "securityAdminRules"
+                                     : r->rule ? "securityRules"
+                                               : "defaultSecurityRules",
+                                     r->name));
     json_object_set_new(o, "priority", json_integer((json_int_t)r->priority));
     json_object_set_new(o, "protocol", json_string(protocol_word(r->protocol)));
     json_both(o, "sourceAddressPrefix", "sourceAddressPrefixes", json_addresses(&r->source));
@@ -139,7 +143,7 @@ static json_t *json_group(const struct nic_rules *r, const struct nsg *nsg, bool
 {
     json_t *rules = json_array(), *o = json_object();
     for (size_t i = 0; i < r->n; i++)
-        for (size_t k = 0; (r->at[i]->nic != NULL) == at_nic && k < r->at[i]->n; k++)
+        for (size_t k = 0; r->at[i]->nsg && (r->at[i]->nic != NULL) == at_nic && k < r->at[i]->n; k++)
             json_array_append_new(rules, json_rule(&r->at[i]->rule[k]));
     json_object_set_new(o, "association", json_association(r, at_nic));
     json_object_set_new(o, "effectiveSecurityRules", rules);
@@ -150,10 +154,43 @@ static json_t *json_group(const struct nic_rules *r, const struct nsg *nsg, bool
     return o;
 }
 
+/* What one network manager has for the network, in both directions (G-16). */
+static json_t *json_manager(const struct nic_rules *r, const struct network_manager *m)
+{
+    json_t *rules = json_array(), *o = json_object();
+    for (size_t i = 0; i < r->n; i++)
+        for (size_t k = 0; k < r->at[i]->n; k++)
+            if (r->at[i]->rule[k].admin && r->at[i]->rule[k].admin->collection->config->manager == m)
+                json_array_append_new(rules, json_rule(&r->at[i]->rule[k]));
+    json_object_set_new(o, "association",
+                        json_pack("{s:n, s:o, s:n}", "networkInterface", "networkManager",
+                                  json_ref(m->subscription, m->resourceGroup, "networkManagers", m->name, NULL), "subnet"));
+    json_object_set_new(o, "effectiveSecurityRules", rules);
+    json_object_set_new(o, "networkSecurityGroup", json_null());
+    json_object_set_new(o, "tagMap", json_null());
+    return o;
+}
+
+/* The managers whose rules come first, each once, in the order in which they are tried. */
+static void json_managers(json_t *value, const struct nic_rules *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        for (size_t k = 0; !r->at[i]->nsg && k < r->at[i]->n; k++) {
+            const struct network_manager *m = r->at[i]->rule[k].admin->collection->config->manager;
+            bool told = false;
+            for (size_t j = 0; j <= i; j++)
+                for (size_t l = 0; !r->at[j]->nsg && l < (j == i ? k : r->at[j]->n); l++)
+                    told |= r->at[j]->rule[l].admin->collection->config->manager == m;
+            if (!told)
+                json_array_append_new(value, json_manager(r, m));
+        }
+}
+
 int rules_print_json(FILE *to, const struct nic_rules *r)
 {
     const struct nsg *subnet = r->nic->subnet->networkSecurityGroup, *own = r->nic->networkSecurityGroup;
     json_t *value = json_array(), *top = json_object();
+    json_managers(value, r);
     if (subnet)
         json_array_append_new(value, json_group(r, subnet, false));
     if (own)
@@ -195,6 +232,8 @@ static const char *join_ports(struct arena *a, const struct eff_side *s)
 
 static const char *place_text(struct arena *a, const struct eff_rules *e)
 {
+    if (!e->nsg)
+        return e->view.vnet->name;
     if (e->nic)
         return e->nic->name;
     return arena_printf(a, "%s/%s", e->view.vnet->name, e->view.subnet->name);
@@ -214,7 +253,7 @@ static void table_row(struct arena *a, const char **cell, const struct eff_rules
     const char *row[COLS] = {
         direction_word(r->direction),
         place_text(a, e),
-        e->nsg->name,
+        r->group,
         arena_printf(a, "%u", r->priority),
         r->name,
         access_word(r->access),

@@ -86,7 +86,7 @@ extern const struct table table_root, table_change, table_vnet, table_subnet, ta
     table_frontend, table_pool, table_probe, table_pls, table_service, table_endpoint, table_pe_ip,
     table_zone, table_zone_link, table_record, table_policy, table_gateway, table_onprem, table_onprem_host,
     table_internet_host, table_dns_server, table_flow, table_flow_expect, table_expectation, table_capture,
-    table_flow_log, table_subscription;
+    table_flow_log, table_subscription, table_network_manager, table_network_group;
 
 /* One timeline entry as it is written; all but `at` may be NULL. */
 struct change_spec {

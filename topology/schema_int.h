@@ -33,7 +33,7 @@
         F(T, resourceGroup, K_TEXT, .doc = "Resource group; default: the scenario's."),                      \
         F(T, tenant, K_TEXT, .doc = "Tenant; default: the scenario's.")
 
-extern const struct word words_nexthop[], words_enabled[], words_sku[], words_endpoint_policies[];
+extern const struct word words_direction[], words_nexthop[], words_enabled[], words_sku[], words_endpoint_policies[];
 extern const struct table table_links, table_switches;
 
 #endif

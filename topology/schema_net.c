@@ -28,7 +28,7 @@ static const struct word words_vnet_policies[] = {
     {"Disabled", VNETPOL_DISABLED}, {"Basic", VNETPOL_BASIC}, {NULL, 0}};
 static const struct word words_power[] = {
     {"running", POWER_RUNNING}, {"deallocated", POWER_DEALLOCATED}, {NULL, 0}};
-static const struct word words_direction[] = {
+const struct word words_direction[] = {
     {"Inbound", DIR_INBOUND}, {"Outbound", DIR_OUTBOUND}, {NULL, 0}};
 static const struct word words_access[] = {{"Allow", ACCESS_ALLOW}, {"Deny", ACCESS_DENY}, {NULL, 0}};
 static const struct word words_rule_protocol[] = {{"Tcp", 6}, {"Udp", 17}, {"Icmp", 1}, {"Esp", 50},

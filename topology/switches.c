@@ -94,7 +94,7 @@ bool switches_concern(const struct model *m, enum switch_id id)
     case SWITCH_ENDPOINT_POLICIES:
         return m->privateEndpoints.n && any_subnet(m, has_policy);
     case SWITCH_TAG_INCLUDES_UDR:
-        return m->networkSecurityGroups.n && m->routeTables.n;
+        return (m->networkSecurityGroups.n || m->networkManagers.n) && m->routeTables.n;
     case SWITCH_NONE_ROUTES:
     case SWITCH_RULE_CHANGE:
     case SWITCH_COUNT:

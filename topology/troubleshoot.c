@@ -243,13 +243,17 @@ struct issue {
 static void issue_of_step(struct arena *a, const struct compiled *c, const struct trace *t, struct issue *i)
 {
     const struct trace_step *s = &t->step[t->n - 1];
-    const struct eff_rule *rule = s->reason == REASON_NSG_DENY ? explain_rule(c, s->a, s->b) : NULL;
+    const struct eff_rule *rule = explain_is_rules(s) ? explain_rule(c, s->a, s->b) : NULL;
     const struct eff_route *row = s->stage == STAGE_ROUTE ? explain_route(c, s->a, s->b) : NULL;
     if (rule) {
         i->type = "NetworkSecurityRule";
         i->key = "RuleName";
         i->value =
-            arena_printf(a, "%s_%s", rule->which == RULE_USER ? "UserRule" : "DefaultRule", rule->name);
+            arena_printf(a, "%s_%s",
+                         rule->admin                ? "AdminRule"
+                         : rule->which == RULE_USER ? "UserRule"
+                                                    : "DefaultRule",
+                         rule->name);
     } else if (row) {
         i->type = "UserDefinedRoute";
         i->key = "RouteType";

@@ -107,6 +107,16 @@ static const struct eff_rule *match(struct arena *a, const struct eff_rules *r, 
     return passes_by(r, p->remote) ? NULL : rules_match(r, p->protocol, p->remote, p->remote_port, p->local, p->local_port);
 }
 
+/* => the admin rule that matches; NULL: none, or it is the host agent's traffic. */
+static const struct eff_rule *match_admin(const struct eff_rules *r, const struct watcher_packet *p)
+{
+    if (is_host_agent(p->remote))
+        return NULL;
+    return p->direction == DIR_OUTBOUND
+               ? rules_match_admin(r, p->protocol, p->local, p->local_port, p->remote, p->remote_port)
+               : rules_match_admin(r, p->protocol, p->remote, p->remote_port, p->local, p->local_port);
+}
+
 static bool inbound_closed(const struct nic *nic, const struct watcher_packet *p)
 {
     return p->direction == DIR_INBOUND && nic->publicIPAddress && nic->publicIPAddress->sku == SKU_STANDARD &&
@@ -120,18 +130,25 @@ struct watcher_check watcher_verify(struct arena *a, const struct model *m, cons
     const struct nic_rules *groups = rules_of_nic(a, m, nic);
     for (size_t i = 0; i < groups->n && c.allow; i++) {
         const struct eff_rules *r = groups->at[i];
-        const struct eff_rule *rule = r->direction == p->direction ? match(a, r, p) : NULL;
+        const struct eff_rule *rule = r->direction != p->direction ? NULL
+                                      : r->nsg                     ? match(a, r, p)
+                                                                   : match_admin(r, p);
         if (!rule)
             continue;
         c.rule = rule;
-        c.allow = rule->access == ACCESS_ALLOW;
+        c.allow = rule->access != ACCESS_DENY;
+        if (rule->access == ACCESS_ALWAYS_ALLOW) /* no group is asked (G-16) */
+            break;
     }
     return c;
 }
 
 const char *watcher_rule_name(struct arena *a, const struct eff_rule *r)
 {
-    return arena_printf(a, "%s/%s", r->which == RULE_USER ? "securityRules" : "defaultSecurityRules",
+    return arena_printf(a, "%s/%s",
+                        r->admin                ? "securityAdminRules"
+                        : r->which == RULE_USER ? "securityRules"
+                                                : "defaultSecurityRules",
                         r->name);
 }
 
@@ -140,7 +157,7 @@ int watcher_print_check(FILE *to, const struct watcher_check *c, bool json)
     struct arena *a = arena_new("check");
     const char *access = c->allow ? "Allow" : "Deny", *name = c->rule ? watcher_rule_name(a, c->rule) : NULL;
     const char *const head[] = {"Access", "RuleName", "NetworkSecurityGroup"};
-    const char *const cell[] = {access, name, c->rule ? c->rule->nsg->name : NULL};
+    const char *const cell[] = {access, name, c->rule ? c->rule->group : NULL};
     int rc = json ? print_json(to, json_pack("{s:s, s:s?}", "access", access, "ruleName", name))
                   : tabulate(to, head, 3, cell, 1);
     arena_free(a);

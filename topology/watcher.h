@@ -40,14 +40,14 @@ struct watcher_check {
     const struct eff_rule *rule; /* that denies, else of the group asked last; NULL: no group was asked */
 };
 
-/* => what the security groups say to a first packet: outbound the NIC's, then the subnet's; inbound the other
+/* => what the network manager's rules (G-16) and then the security groups say to a first packet: outbound the NIC's, then the subnet's; inbound the other
  * way round (G-03). Traffic with the host agent passes by groups without platform rules (G-14); without any
  * group all passes, but what comes from the Internet to a Standard public address (G-19). */
 struct watcher_check watcher_verify(struct arena *a, const struct model *m, const struct nic *nic,
                                     const struct watcher_packet *p);
 int watcher_print_check(FILE *to, const struct watcher_check *c, bool json);
 
-/* => "defaultSecurityRules/DenyAllInBound", "securityRules/web": a rule as IP flow verify names it. */
+/* => "defaultSecurityRules/DenyAllInBound", "securityRules/web", "securityAdminRules/no-ssh": a rule as IP flow verify names it. */
 const char *watcher_rule_name(struct arena *a, const struct eff_rule *r);
 
 /* An identifier in the form of Azure's GUIDs, derived from a text: the same in every run. */

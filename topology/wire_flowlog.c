@@ -42,6 +42,17 @@ static const char *group_guid(struct wire_flowlog *w, const struct nsg *g)
     return numbers_name(w->text, numbers_of(w->text, text));
 }
 
+/* G-16: what a network manager's configuration decided is told under its own identifier. */
+static const char *manager_guid(struct wire_flowlog *w, const struct admin_rule *r)
+{
+    const struct admin_config *c = r->collection->config;
+    char name[NAME_LEN], text[WATCHER_GUID_LEN];
+    snprintf(name, sizeof name, "networkManager/%s/%s/%s/%s", c->manager->subscription, c->manager->resourceGroup,
+             c->manager->name, c->name);
+    watcher_guid(name, text);
+    return numbers_name(w->text, numbers_of(w->text, text));
+}
+
 static const char *log_guid(struct wire_flowlog *w, const struct flowlog_spec *s)
 {
     char name[NAME_LEN], text[WATCHER_GUID_LEN];
@@ -100,7 +111,7 @@ static bool takes(const struct flowlog_spec *s, const struct track_flow *f, enum
 {
     if (s->version == 4)
         return strcasecmp(f->nic->subnet->vnet->name, s->target) == 0;
-    if (!f->rule || strcasecmp(f->rule->nsg->name, s->target) != 0)
+    if (!f->rule || !f->rule->nsg || strcasecmp(f->rule->nsg->name, s->target) != 0)
         return false;
     return !f->stateless || state == TRACK_BEGIN || state == TRACK_DENY; /* G-07 */
 }
@@ -111,9 +122,12 @@ static const struct memo *memo_of(struct wire_flowlog *w, const struct eff_rule 
     char name[NAME_LEN];
     if (m->rule == r)
         return m;
-    *m = (struct memo){.rule = r, .acl = group_guid(w, r->nsg)};
+    *m = (struct memo){.rule = r, .acl = r->nsg ? group_guid(w, r->nsg) : manager_guid(w, r->admin)};
     /* kept by group: two groups may spell the name of a rule differently */
-    snprintf(name, sizeof name, "%s/%s_%s", m->acl, r->which == RULE_USER ? "UserRule" : "DefaultRule",
+    snprintf(name, sizeof name, "%s/%s%s", m->acl,
+             r->admin                ? ""
+             : r->which == RULE_USER ? "UserRule_"
+                                     : "DefaultRule_",
              r->name);
     m->text = numbers_name(w->text, numbers_of(w->text, name)) + strlen(m->acl) + 1;
     return m;
