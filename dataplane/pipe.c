@@ -40,6 +40,7 @@ struct pipe *pipe_new(void)
     if (p) {
         p->index = flowtab_new(1024);
         p->nat_index = flowtab_new(64);
+        p->linger = INT64_MAX;
     }
     if (p && p->index && p->nat_index)
         return p;
@@ -54,6 +55,8 @@ void pipe_free(struct pipe *p)
     flowtab_free(p->index);
     flowtab_free(p->nat_index);
     pipe_records_free(p);
+    free(p->closed);
+    free(p->brief);
     free(p->count);
     free(p->nat);
     free(p->balanced);
@@ -239,6 +242,7 @@ static void out_nic(struct ctx *c)
         return;
     if (is_host_agent(c->dst)) { /* no route leads elsewhere */
         c->meta->realm = c->at->realm;
+        c->varies = true;
         if (c->dst == IP4_PLATFORM)
             pipe_hand_to(c, c->img->resolver, c->img->link_local);
         else
@@ -358,42 +362,47 @@ static void fit(struct ctx *c)
         c->d->mtu = mtu;
 }
 
-void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t port,
-              const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d)
+static void out(struct ctx *c)
 {
-    struct ctx c = {.p = p, .img = img, .now = now, .port = port, .info = info, .meta = meta};
-    begin(&c, d, false);
-    meta->last_hop = port;
-    if (!c.at->up) {
-        pipe_drop(&c, STAGE_DELIVERY, REASON_NO_HOST);
-        return;
-    }
-    switch (c.at->kind) {
+    switch (c->at->kind) {
     case PORT_NIC:
-        out_nic(&c);
+        out_nic(c);
         break;
     case PORT_ENDPOINT:
-        out_endpoint(&c);
+        out_endpoint(c);
         break;
     case PORT_SERVICE:
-        out_service(&c);
+        out_service(c);
         break;
     case PORT_GATEWAY:
-        out_gateway(&c);
+        out_gateway(c);
         break;
     case PORT_RESOLVER:
-        out_resolver(&c);
+        out_resolver(c);
         break;
     case PORT_INTERNET_HOST:
     case PORT_ONPREM_HOST:
-        out_outside(&c);
+        out_outside(c);
         break;
     case PORT_FRONTEND: /* nothing lives there: what comes in is handed on at once */
     case PORT_PLS:
-        pipe_drop(&c, STAGE_ROUTE, REASON_UNROUTABLE);
+        pipe_drop(c, STAGE_ROUTE, REASON_UNROUTABLE);
         break;
     }
+}
+
+void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t port,
+              const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d)
+{
+    struct ctx c = {.p = p, .img = img, .now = now, .port = port, .info = info, .meta = meta, .nat = NONE32};
+    begin(&c, d, false);
+    meta->last_hop = port;
+    if (c.at->up)
+        out(&c);
+    else
+        pipe_drop(&c, STAGE_DELIVERY, REASON_NO_HOST);
     fit(&c);
+    pipe_decided(&c, false);
 }
 
 /* -- into each kind of port ---------------------------------------------------------------------------------
@@ -508,36 +517,41 @@ static void in_service(struct ctx *c)
     pipe_hand_to(c, c->port, 0);
 }
 
-void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port,
-             const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d)
+static void in(struct ctx *c)
 {
-    struct ctx c = {.p = p, .img = img, .now = now, .port = port, .info = info, .meta = meta};
-    begin(&c, d, true);
-    if (!c.at->up) {
-        pipe_drop(&c, STAGE_DELIVERY, down(&c, port));
-        return;
-    }
-    switch (c.at->kind) {
+    switch (c->at->kind) {
     case PORT_NIC:
-        in_nic(&c);
+        in_nic(c);
         break;
     case PORT_ENDPOINT:
-        in_endpoint(&c);
+        in_endpoint(c);
         break;
     case PORT_SERVICE:
     case PORT_RESOLVER:
-        in_service(&c);
+        in_service(c);
         break;
     case PORT_FRONTEND:
-        lb_in(&c);
+        lb_in(c);
         break;
     case PORT_PLS:
-        in_link_service(&c);
+        in_link_service(c);
         break;
     case PORT_GATEWAY:
     case PORT_INTERNET_HOST:
     case PORT_ONPREM_HOST:
-        pipe_hand_to(&c, port, 0);
+        pipe_hand_to(c, c->port, 0);
         break;
     }
+}
+
+void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port,
+             const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d)
+{
+    struct ctx c = {.p = p, .img = img, .now = now, .port = port, .info = info, .meta = meta, .nat = NONE32};
+    begin(&c, d, true);
+    if (c.at->up)
+        in(&c);
+    else
+        pipe_drop(&c, STAGE_DELIVERY, down(&c, port));
+    pipe_decided(&c, true);
 }

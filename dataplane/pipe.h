@@ -65,4 +65,21 @@ bool pipe_is_well(const struct pipe *p, uint32_t target);
 /* => flow records held, expired ones included. */
 size_t pipe_flows(const struct pipe *p);
 
+struct pipe_count {
+    uint64_t packets, bytes; /* IP packets, whole */
+};
+/* => what pipe_out and pipe_in decided so far, by reason (REASON_COUNT of them); passed on: [REASON_NONE]. */
+const struct pipe_count *pipe_counts(const struct pipe *p);
+/* What was passed on under one flow record: dir 0 out of port, 1 into it. => whether there is that record. */
+bool pipe_flow_count(const struct pipe *p, uint32_t port, unsigned dir, const struct packet_info *info,
+                     struct pipe_count *out);
+
+/* Forget TCP connections that both ends closed, or one reset, when they were silent for longer than linger ns
+ * since; without this call, and with INT64_MAX, they idle like others (G-07). Connections that close later
+ * count. */
+void pipe_linger(struct pipe *p, int64_t linger);
+/* Give back the records of connections that are forgotten so, at most budget of them; answers do not depend
+ * on when. => how many it looked at. */
+size_t pipe_tidy(struct pipe *p, int64_t now, size_t budget);
+
 #endif

@@ -51,7 +51,11 @@ struct flow_state *pipe_state_get(const struct ctx *c, struct flow_key key)
     if (timeout && s->extra < c->p->n_balanced && c->at->kind == PORT_NIC &&
         timeout < c->p->balanced[s->extra].timeout)
         timeout = c->p->balanced[s->extra].timeout; /* a backend remembers as long as its balancer */
-    return timeout && c->now - pipe_hot(c->p, s->number)->seen > timeout ? NULL : s;
+    const struct flow_pair *pair = pipe_pair(c->p, s->number / 2);
+    const int64_t silent = c->now - pair->half[s->number & 1].seen;
+    if (pair->half[0].flags & FLOW_CLOSED && silent > c->p->linger)
+        return NULL;
+    return timeout && silent > timeout ? NULL : s;
 }
 
 static struct flow_count *count_of(struct pipe *p, uint32_t port)
@@ -108,7 +112,6 @@ static uint32_t state_number(struct pipe *p, struct flow_key key)
     uint64_t pair = flowtab_get(p->index, outbound(key));
     if (pair == FLOW_MISS) {
         pair = pair_new(p);
-        p->version++;
         if (flowtab_set(p->index, outbound(key), pair) != 0)
             arena_oom("flow table");
     }
@@ -123,14 +126,21 @@ static void state_free(struct pipe *p, struct flow_state *s)
     const struct flow_key key = s->key;
     count_of(p, flow_key_port(key))->n[flow_key_dir(key)]--;
     p->n_records--;
-    p->version++;
     *s = (struct flow_state){0};
     pair->half[number & 1] = (struct flow_hot){.flags = pair->half[number & 1].flags & FLOW_QUEUED};
     if ((pair->half[0].flags | pair->half[1].flags) & FLOW_USED)
         return;
     flowtab_del(p->index, outbound(key));
+    p->freed++;
     p->free_pair = pipe_grow(p->free_pair, p->n_free, &p->cap_free, sizeof *p->free_pair);
     p->free_pair[p->n_free++] = number / 2;
+}
+
+void pipe_pair_free(struct pipe *p, uint32_t pair)
+{
+    for (unsigned dir = 0; dir < 2; dir++)
+        if (pipe_hot(p, 2 * pair + dir)->flags & FLOW_USED)
+            state_free(p, pipe_record(p, 2 * pair + dir));
 }
 
 /* Give the expired records of the port back. */
@@ -204,4 +214,88 @@ struct flow_state *pipe_state_touch(struct ctx *c, bool inbound)
     struct flow_pair *pair = pipe_pair(c->p, s->number / 2);
     pair->half[0].seen = pair->half[1].seen = c->now;
     return c->record = s;
+}
+
+/* -- what packets leave with their records --------------------------------------------------------------- */
+
+bool pipe_keeps(enum port_kind kind, bool inbound)
+{
+    switch (kind) {
+    case PORT_NIC:
+    case PORT_ENDPOINT:
+        return true;
+    case PORT_SERVICE:
+    case PORT_RESOLVER:
+        return inbound;
+    case PORT_GATEWAY:
+        return !inbound;
+    case PORT_INTERNET_HOST:
+    case PORT_ONPREM_HOST:
+    case PORT_FRONTEND:
+    case PORT_PLS:
+        break;
+    }
+    return false;
+}
+
+/* TCP and UDP as they come, out of reach of what looks at single packets. A machine's public address is part
+ * of the way in, not of the decision: pipe_batch.c. */
+static bool is_kept(const struct ctx *c, bool inbound)
+{
+    const struct packet_info *in = c->info;
+    const struct pipe_decision *d = c->d;
+    return !c->varies && d->reason == REASON_NONE && !d->absorbed && !d->insert && !d->watch && !d->seq_add &&
+           !d->ack_add && (!d->set_dst || (inbound && c->at->kind == PORT_NIC)) &&
+           pipe_keeps(c->at->kind, inbound) && !in->stands_for_error && !in->mf && !in->frag_offset &&
+           (in->proto == IPPROTO_NR_TCP || in->proto == IPPROTO_NR_UDP);
+}
+
+static void keep(const struct ctx *c, struct flow_hot *h)
+{
+    const struct pipe_decision *d = c->d;
+    const bool nat = c->nat != NONE32;
+    h->flags |= FLOW_DECIDED;
+    h->flags |= nat ? FLOW_NAT : d->set_src ? FLOW_SNAT : 0;
+    h->flags |= c->identity ? FLOW_IDENTITY : 0;
+    h->epoch = c->img->epoch;
+    h->next = d->next;
+    h->link = d->link;
+    h->addr = nat ? c->nat : d->src;
+    h->port = d->sport;
+}
+
+void pipe_decided(struct ctx *c, bool inbound)
+{
+    struct pipe *p = c->p;
+    struct pipe_count *n = &p->count_of[c->d->reason];
+    n->packets++;
+    n->bytes += c->info->ip_len;
+    if (!c->record)
+        return;
+    struct flow_hot *h = pipe_hot(p, c->record->number);
+    h->flags &= (uint8_t) ~(FLOW_DECIDED | FLOW_SNAT | FLOW_NAT | FLOW_IDENTITY);
+    if (is_kept(c, inbound))
+        keep(c, h);
+    if (c->d->reason != REASON_NONE)
+        return;
+    pipe_count_packet(h, c->record, c->info->ip_len);
+    if (c->info->proto == IPPROTO_NR_TCP && !c->info->frag_offset)
+        pipe_note_close(p, c->record->number, c->info->tcp_flags, c->now);
+}
+
+const struct pipe_count *pipe_counts(const struct pipe *p)
+{
+    return p->count_of;
+}
+
+bool pipe_flow_count(const struct pipe *p, uint32_t port, unsigned dir, const struct packet_info *in,
+                     struct pipe_count *out)
+{
+    const struct flow_state *s =
+        pipe_state_find(p, flow_key_make(port, dir, in->proto, in->src, in->dst, in->sport, in->dport));
+    if (!s)
+        return false;
+    const struct flow_hot *h = pipe_hot(p, s->number);
+    *out = (struct pipe_count){(uint64_t)s->packets << 32 | h->packets, (uint64_t)s->bytes << 32 | h->bytes};
+    return true;
 }

@@ -2,6 +2,8 @@
  *
  *   pipe.c         the order of checks, what each kind of port does
  *   pipe_flow.c    flow records
+ *   pipe_close.c   connections that ended
+ *   pipe_batch.c   many packets at a time
  *   pipe_way.c     routes, and what their next hops ask for
  *   pipe_change.c  connections that a change resets
  *   pipe_nat.c     source translation: pools, shares of them, private link services
@@ -94,6 +96,11 @@ struct nat_state {
     int64_t seen;
 };
 
+struct closed { /* TCP connection, since when */
+    uint32_t pair;
+    int64_t at;
+};
+
 /* Pairs lie in segments, each twice as large as the one before: adding never moves any. */
 #define PIPE_SEGMENTS      24u
 #define PIPE_SEGMENT_FIRST 256u
@@ -105,7 +112,7 @@ struct pipe {
     uint32_t n_pairs,
         *free_pair; /* pairs that were ever used; of these, given back: all zero but FLOW_QUEUED */
     size_t n_free, cap_free, n_records;
-    uint64_t version;         /* counts pairs made and given back */
+    uint64_t freed;           /* counts pairs given back */
     struct flow_count *count; /* by port */
     size_t n_counts;
     struct flowtab *nat_index; /* both keys -> position in nat */
@@ -113,6 +120,14 @@ struct pipe {
     size_t n_nat, cap_nat;
     struct balanced *balanced;
     size_t n_balanced, cap_balanced;
+    struct pipe_count count_of[REASON_COUNT];
+    int64_t linger;        /* of closed connections; INT64_MAX: as others */
+    struct closed *closed; /* queue: n_closed from first_closed on, in a ring of cap_closed, a power of two */
+    size_t first_closed, n_closed, cap_closed;
+    struct port_brief *brief; /* of brief_of's ports, in that epoch: pipe_batch.c */
+    const struct image *brief_of;
+    uint32_t brief_epoch;
+    size_t n_briefs;
     uint8_t *down; /* by health target: 1 where no new flow goes there */
     size_t n_down;
     uint8_t header[PROXY_MAX]; /* of the packet at hand */
@@ -131,6 +146,11 @@ struct ctx {
     ip4 src, dst; /* as they stand after translation so far */
     uint16_t sport, dport;
     struct flow_state *record; /* the packet's own, once it is admitted; NULL */
+    uint32_t nat;              /* place of the translation that it got; NONE32 */
+    bool identity;             /* it got the subnet's identity */
+    /* The decision depends on more than the record, the epoch and the packet's five values: it must not be
+     * kept. Set by whatever reads or changes other state that packets change. */
+    bool varies;
 };
 
 /* pipe_flow.c */
@@ -180,6 +200,25 @@ struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool
 struct flow_state *pipe_state_pair(struct ctx *c, bool inbound);
 /* An admitted packet keeps both directions alive. => its record, or NULL where it needs admission. */
 struct flow_state *pipe_state_touch(struct ctx *c, bool inbound);
+/* The packet's decision is complete: count it, and keep the decision with its record where it will be the
+ * same for the flow's next packet. */
+void pipe_decided(struct ctx *c, bool inbound);
+/* Give a pair's records back, whatever their age. */
+void pipe_pair_free(struct pipe *p, uint32_t pair);
+/* A connection's packet was passed on: remember which ends closed. Only with pipe_linger. */
+void pipe_note_close(struct pipe *p, uint32_t number, uint8_t tcp_flags, int64_t now);
+/* => whether that kind of port decides alike for all packets of a flow that it admitted, as long as no stage
+ * says otherwise (varies). */
+bool pipe_keeps(enum port_kind kind, bool inbound);
+
+static inline void pipe_count_packet(struct flow_hot *h, struct flow_state *s, uint32_t bytes)
+{
+    if (__builtin_expect(!++h->packets, 0))
+        s->packets++;
+    if (__builtin_expect((h->bytes += bytes) < bytes, 0))
+        s->bytes++;
+}
+
 /* => whether the port can hold another flow (M-05); if not, the packet is dropped. */
 bool pipe_has_room(struct ctx *c);
 
@@ -207,6 +246,10 @@ bool pipe_goes_on(const struct ctx *c);
 /* pipe_nat.c */
 /* Translate the source into the pool. => REASON_NONE, with the source rewritten. */
 enum reason nat_out(struct ctx *c, uint32_t pool);
+/* The same again for a packet of the flow `out` (a record's key), which is no SYN, FIN or RST, by the place
+ * of its translation. => the translation; NULL: it is another's now or forgotten, ask nat_out. */
+const struct nat_state *nat_again(struct pipe *p, const struct image *img, uint32_t place,
+                                  struct flow_key out, int64_t now);
 /* => the pool for a flow's source: the interface's, but a flow that left by a load balancer stays there as
  * long as the balancer has its address (O-03). s: the flow, or NULL. */
 uint32_t nat_pool(const struct ctx *c, const struct flow_state *s);

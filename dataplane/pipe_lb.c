@@ -257,6 +257,7 @@ static bool proxy_answer(struct ctx *c, struct balanced *b)
 
 void lb_in(struct ctx *c)
 {
+    c->varies = true;
     const uint8_t proto = c->info->proto;
     uint32_t index;
     if (proto != IPPROTO_NR_TCP && proto != IPPROTO_NR_UDP) {
@@ -280,11 +281,14 @@ void lb_in(struct ctx *c)
 void lb_admitted(struct ctx *c, struct flow_state *in)
 {
     const uint32_t index = c->meta->balanced - 1;
+    c->varies = true;
     if (in->extra != index) {
         struct flow_state *back = pipe_state_find(c->p, flow_key_reverse(in->key));
         in->extra = index;
-        if (back)
+        if (back) {
             back->extra = index;
+            pipe_hot(c->p, back->number)->flags &= (uint8_t)~FLOW_DECIDED;
+        }
     }
     c->meta->balanced = 0;
 }
@@ -293,6 +297,7 @@ bool lb_answer(struct ctx *c, struct flow_state *s)
 {
     struct balanced *b = &c->p->balanced[s->extra];
     b->seen = c->now;
+    c->varies = true;
     if (b->translated)
         pipe_set_src(c, b->addr, b->l4port);
     if (b->proxy.wanted && c->info->proto == IPPROTO_NR_TCP && !c->info->frag_offset && !proxy_answer(c, b)) {

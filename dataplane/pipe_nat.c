@@ -55,15 +55,21 @@ static bool has_address(const struct image_pool *pool, ip4 addr)
 #define REST_UDP       SECONDS(65)
 #define UDP_TIMEOUT    SECONDS(240)
 
+static bool silent_too_long(const struct image_pool *pool, const struct nat_state *n, uint8_t proto,
+                            int64_t now)
+{
+    const int64_t quiet = now - n->seen;
+    if (proto != IPPROTO_NR_TCP)
+        return quiet > UDP_TIMEOUT;
+    if (n->rests)
+        return now >= n->rests;
+    return quiet > (n->answered ? pool->timeout : REST_HALF_OPEN);
+}
+
 /* => whether a NAT gateway no longer knows the flow of a translation. */
 static bool forgotten(const struct ctx *c, const struct image_pool *pool, const struct nat_state *n)
 {
-    const int64_t quiet = c->now - n->seen;
-    if (c->info->proto != IPPROTO_NR_TCP)
-        return quiet > UDP_TIMEOUT;
-    if (n->rests)
-        return c->now >= n->rests;
-    return quiet > (n->answered ? pool->timeout : REST_HALF_OPEN);
+    return silent_too_long(pool, n, c->info->proto, c->now);
 }
 
 /* => whether somebody else may have the translation's port. */
@@ -201,11 +207,13 @@ enum reason nat_out(struct ctx *c, uint32_t index)
         return REASON_FRAGMENT_DROPPED; /* M-06 */
     struct flow_key fwd =
         nat_key(index, false, proto, c->src, c->dst, c->sport, loose(c, pool) ? 0 : c->dport);
-    uint64_t i = known(c, index);
+    uint64_t i = known(c, index), was = i;
     enum reason why = pool->gateway ? gateway_knows(c, pool, &i) : REASON_NONE;
     if (why != REASON_NONE)
         return why;
     if (i == FLOW_MISS && (i = choose(c, index)) != FLOW_MISS) {
+        if (was != FLOW_MISS)
+            c->p->nat[was].fwd = (struct flow_key){0}; /* it leads there no more */
         c->p->nat[i].fwd = fwd;
         table_set(c->p, fwd, i);
     }
@@ -213,12 +221,34 @@ enum reason nat_out(struct ctx *c, uint32_t index)
         return REASON_SNAT_EXHAUSTED;
     struct nat_state *n = &c->p->nat[i];
     note(c, n, 1);
+    c->varies |= c->nat != NONE32 || proto == IPPROTO_NR_ICMP;
+    c->nat = (uint32_t)i;
     pipe_set_src(c, n->addr, n->port);
     return REASON_NONE;
 }
 
+const struct nat_state *nat_again(struct pipe *p, const struct image *img, uint32_t place,
+                                  struct flow_key out, int64_t now)
+{
+    struct nat_state *n = &p->nat[place];
+    const uint32_t index = flow_key_port(n->fwd);
+    const uint8_t proto = flow_key_proto(out);
+    const struct flow_key k = n->fwd;
+    if (k.src != out.src || k.dst != out.dst || k.sport != out.sport || flow_key_proto(k) != proto ||
+        flow_key_dir(k) || index >= img->n_pools)
+        return NULL;
+    const struct image_pool *pool = &img->pool[index];
+    if (k.dport != out.dport && !(pool->cone && proto == IPPROTO_NR_UDP))
+        return NULL;
+    if (pool->gateway && silent_too_long(pool, n, proto, now))
+        return NULL;
+    n->seen = now;
+    return n;
+}
+
 bool nat_in(struct ctx *c, uint32_t index)
 {
+    c->varies = true;
     const struct image_pool *pool = &c->img->pool[index];
     uint64_t i = flowtab_get(c->p->nat_index, nat_key(index, true, c->info->proto, c->src, c->dst,
                                                       loose(c, pool) ? 0 : c->sport, c->dport));
@@ -235,6 +265,7 @@ bool nat_in(struct ctx *c, uint32_t index)
 enum reason nat_consumer(struct ctx *c, struct flow_state *s)
 {
     struct pipe *p = c->p;
+    c->varies = true;
     const uint32_t pool = c->at->pls->pool, owner = s->number;
     struct nat_state *n = s->extra < p->n_nat ? &p->nat[s->extra] : NULL;
     if (!n || n->owner != owner || !has_address(&c->img->pool[pool], n->addr)) {

@@ -82,6 +82,7 @@ static void to_internet(struct ctx *c, struct flow_state *s)
         return;
     }
     const uint32_t pool = nat_pool(c, s);
+    c->varies |= pool != c->at->pool;
     if (c->at->public_addr && (pool == NONE32 || (s && s->via_public)))
         pipe_set_src(c, c->at->public_addr, c->sport);
     else if (pool != NONE32)
@@ -149,6 +150,7 @@ static void follow(struct ctx *c, const struct image_nexthop *nh, struct flow_st
         break;
     case NH_SERVICE:
         c->meta->identity = c->at->identity;
+        c->identity = true;
         c->meta->realm = c->at->realm;
         pipe_step(c, STAGE_SERVICE_IDENTITY, REASON_NONE);
         pipe_to_public(c);

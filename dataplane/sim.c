@@ -10,6 +10,7 @@
  * keeps a run going.
  *
  * Order. Equal times run in the order of scheduling. Cut connections are reset in ascending flow order. */
+#include "dataplane/pipe_view.h"
 #include "dataplane/sim_int.h"
 #include "dataplane/underlay_path.h"
 #include "dataplane/wire.h"
@@ -43,52 +44,6 @@ static void tap(struct sim *s, uint32_t port, const struct packet *p, const stru
 {
     if (s->ops.tap)
         s->ops.tap(s->ops.ctx, port, s->now, p, t);
-}
-
-/* A packet as the packet path goes by it. An ICMP error belongs to the flow of the datagram that it quotes
- * and passes as an answer of that flow would (RFC 5508): `flow` then is such an answer. */
-struct view {
-    struct packet_info info, quoted, flow;
-    bool error;
-};
-
-/* => 0, or what packet_parse says. Services neither send nor take ICMP (SE-10): theirs is looked at as it is.
- */
-static int view_of(const struct sim *s, uint32_t port, const struct packet *p, struct view *v)
-{
-    int rc = packet_parse(p->data, p->len, &v->info);
-    v->flow = v->info;
-    v->error = rc == 0 && s->img->port[port].kind != PORT_SERVICE &&
-               packet_parse_inner(p->data, &v->info, &v->quoted) == 0;
-    if (v->error) {
-        v->flow = v->quoted;
-        v->flow.src = v->quoted.dst;
-        v->flow.dst = v->quoted.src;
-        v->flow.sport = v->quoted.dport;
-        v->flow.dport = v->quoted.sport;
-        v->flow.tcp_flags = TCP_ACK;
-        v->flow.frag_offset = 0;
-        v->flow.mf = false;
-        v->flow.ip_len = v->info.ip_len;
-        v->flow.stands_for_error = true;
-    }
-    return rc;
-}
-
-/* Translate, and undo it inside the quoted datagram: its source is where the error goes. */
-static void apply(struct packet *p, struct view *v, const struct pipe_decision *d)
-{
-    struct packet_info *info = &v->info;
-    if (d->set_src && (!v->error || info->src == v->flow.src))
-        packet_set_src(p, info, d->src, d->sport);
-    if (d->set_src && v->error)
-        packet_set_inner_dst(p, info, &v->quoted, d->src, d->sport);
-    if (d->set_dst)
-        packet_set_dst(p, info, d->dst, d->dport);
-    if (d->set_dst && v->error)
-        packet_set_inner_src(p, info, &v->quoted, d->dst, d->dport);
-    if (!v->error)
-        packet_shift_seq(p, info, d->seq_add, d->ack_add);
 }
 
 /* -- packets out of and into ports
@@ -159,9 +114,9 @@ static void refuse_unknown(struct sim *s, uint32_t port, const struct packet *p,
 
 void sim_out(struct sim *s, uint32_t port, struct packet *p)
 {
-    struct view v;
+    struct pipe_view v;
     struct pipe_decision d;
-    int rc = view_of(s, port, p, &v);
+    int rc = pipe_view_of(s->img, port, p, &v);
     if (rc) {
         answer_arp(s, port, p);
         return;
@@ -179,16 +134,16 @@ void sim_out(struct sim *s, uint32_t port, struct packet *p)
         packet_put(s->pool, p);
         return;
     }
-    apply(p, &v, &d);
+    pipe_view_apply(p, &v, &d);
     send(s, port, &d, p, &v.info);
 }
 
 static void deliver(struct sim *s, uint32_t port, struct packet *p)
 {
-    struct view v;
+    struct pipe_view v;
     struct pipe_decision d;
     const enum port_kind kind = s->img->port[port].kind;
-    if (view_of(s, port, p, &v) != 0) { /* ARP */
+    if (pipe_view_of(s->img, port, p, &v) != 0) { /* ARP */
         struct trace t = {.port = port, .epoch = s->img->epoch, .inbound = true};
         tap(s, port, p, &t);
         if (s->host[port])
@@ -200,7 +155,7 @@ static void deliver(struct sim *s, uint32_t port, struct packet *p)
     pipe_in(s->pipe, s->img, s->now, port, &v.flow, &p->meta, &d);
     sim_note_hop(s, port, p, &v.info, false);
     sim_note_trace(s, p, &v.info, &d.trace);
-    apply(p, &v, &d);
+    pipe_view_apply(p, &v, &d);
     p->meta.seen_src = v.info.src;
     p->meta.seen_dst = v.info.dst;
     tap(s, port, p, &d.trace);

@@ -1,0 +1,341 @@
+/* pipe_batch.c - the packet path for many packets at a time.
+ *
+ * Purpose. The first packet of a flow walks: rules, route, next hop, translation (pipe.c). What was decided
+ * is kept with the flow's record, and the packets that follow take it from there: one search in the flow
+ * table and one cache line of the flow's pair.
+ *
+ * What is kept (struct flow_hot): next port, link, new source, all valid for one image epoch. A change of the
+ * network makes nothing to be searched or cleared: the next packet of each flow sees another epoch and walks
+ * again (M-07). A decision is kept only if the flow's next packet must get the same: the stages say when it
+ * depends on more (`varies`: load balancers, private link services, answers through a translation, the host's
+ * agent), and only TCP and UDP in one piece takes part. Translated sources stay tied to their translation,
+ * which is checked and kept alive by every packet; whoever else gets its place makes the flow walk again.
+ *
+ * What every hit does is what a walk would have done: both directions are kept alive (they share the line),
+ * the counts of flow and reason, and what the packet carries along (endpoint, identity).
+ *
+ * Steps, over a chunk of packets, so that no packet waits for another's memory:
+ *
+ *   parse    header fields, the outbound key of the flow; what is odd in any way is left to packet_parse
+ *   search   flowtab_get_bulk
+ *   fetch    the pairs' lines, then the translations' are asked for
+ *   decide   in order: apply what is kept, or walk
+ *
+ * Only the last step changes anything, packet by packet in order, and checks what it uses: hence a packet may
+ * make the record that a later one in its chunk finds by walking, change it, or end it. Pairs that are given
+ * back while the chunk is under way end all hits of that chunk.
+ *
+ * Costs: see README, performance. A chunk's scratch memory is on the stack. */
+#include "dataplane/pipe_batch.h"
+#include "dataplane/pipe_int.h"
+#include "dataplane/wire.h"
+
+#include <stdlib.h>
+
+#define CHUNK 128u
+#define AHEAD 4u
+
+/* What a hit needs to know of a port. */
+struct port_brief {
+    int64_t timeout;
+    ip4 addr, public_addr;
+    uint32_t identity, realm;
+    uint16_t mtu;  /* 0: as the link */
+    bool keeps[2]; /* by direction */
+    uint8_t kind;
+    bool lowers_mss;
+};
+
+static_assert(sizeof(struct port_brief) == 32, "two ports in a cache line");
+
+/* A packet that may be a hit. */
+struct lane {
+    uint32_t at; /* in the chunk */
+    uint32_t bytes;
+    uint8_t *ip;
+    uint8_t proto, tcp_flags;
+    bool public; /* came to the machine's public address */
+};
+
+struct batch {
+    struct pipe *p;
+    const struct image *img;
+    int64_t now;
+    const struct pipe_walks *walks;
+    struct pipe_count passed;
+};
+
+/* -- ports ----------------------------------------------------------------------------------------------- */
+
+static struct port_brief brief_of(const struct image_port *at)
+{
+    return (struct port_brief){
+        .timeout = at->flow_timeout ? at->flow_timeout : INT64_MAX,
+        .addr = at->addr,
+        .public_addr = at->kind == PORT_NIC ? at->public_addr : 0,
+        .identity = at->identity,
+        .realm = at->realm,
+        .mtu = at->mtu,
+        .keeps = {at->up && pipe_keeps(at->kind, false), at->up && pipe_keeps(at->kind, true)},
+        .kind = (uint8_t)at->kind,
+        .lowers_mss = at->mss != 0};
+}
+
+static void brief(struct pipe *p, const struct image *img)
+{
+    if (p->brief_of == img && p->brief_epoch == img->epoch && p->n_briefs == img->n_ports)
+        return;
+    struct port_brief *b = realloc(p->brief, (img->n_ports + 1) * sizeof *b);
+    if (!b)
+        arena_oom("ports");
+    for (size_t i = 0; i < img->n_ports; i++)
+        b[i] = brief_of(&img->port[i]);
+    p->brief = b;
+    p->brief_of = img;
+    p->brief_epoch = img->epoch;
+    p->n_briefs = img->n_ports;
+}
+
+/* -- parse ----------------------------------------------------------------------------------------------- */
+
+/* => whether meta says nothing that a kept decision does not know of. */
+static inline bool plain_meta(const struct port_brief *at, const struct pipe_packet *k)
+{
+    const struct packet_meta *m = &k->packet->meta;
+    if (at->kind == PORT_NIC)
+        return !(k->inbound && m->balanced);
+    if (at->kind == PORT_ENDPOINT)
+        return (k->inbound ? m->endpoint : m->origin) != k->port;
+    return true;
+}
+
+/* => whether a segment's or datagram's header is whole; room: bytes behind the IP header. */
+static inline bool whole(const uint8_t *ip, uint32_t room)
+{
+    const uint8_t *t = ip + WIRE_IP_HLEN;
+    if (ip[WIRE_IP_PROTO] == IPPROTO_NR_TCP) {
+        const uint32_t hlen = room < WIRE_TCP_HLEN ? 0 : (uint32_t)(t[WIRE_TCP_OFF] >> 4) * 4;
+        return hlen >= WIRE_TCP_HLEN && hlen <= room;
+    }
+    const uint32_t len = wire_get16(t + WIRE_UDP_LEN);
+    return ip[WIRE_IP_PROTO] == IPPROTO_NR_UDP && room >= WIRE_UDP_HLEN && len >= WIRE_UDP_HLEN &&
+           len <= room;
+}
+
+/* => whether the packet is of the common kind: TCP or UDP, whole, without IP options; else it walks. */
+static inline bool parse(const struct batch *b, const struct pipe_packet *k, struct lane *l,
+                         struct flow_key *key)
+{
+    const struct packet *p = k->packet;
+    const struct port_brief *at = &b->p->brief[k->port];
+    uint8_t *ip = p->data + ETH_HLEN;
+    if (!at->keeps[k->inbound] || p->len < ETH_HLEN + WIRE_IP_HLEN + WIRE_UDP_HLEN ||
+        wire_get16(p->data + WIRE_ETH_TYPE) != WIRE_ETHERTYPE_IPV4 || ip[WIRE_IP_VHL] != 0x45 ||
+        (wire_get16(ip + WIRE_IP_FRAG) & (WIRE_IP_MF | WIRE_IP_OFFMASK)))
+        return false;
+    l->bytes = wire_get16(ip + WIRE_IP_TLEN);
+    if (l->bytes < WIRE_IP_HLEN || l->bytes > p->len - ETH_HLEN || !whole(ip, l->bytes - WIRE_IP_HLEN) ||
+        !plain_meta(at, k))
+        return false;
+    l->ip = ip;
+    l->proto = ip[WIRE_IP_PROTO];
+    l->tcp_flags = l->proto == IPPROTO_NR_TCP ? ip[WIRE_IP_HLEN + WIRE_TCP_FLAGS] : 0;
+    const uint32_t src = wire_get32(ip + WIRE_IP_SRC), dst = wire_get32(ip + WIRE_IP_DST);
+    const uint16_t sport = wire_get16(ip + WIRE_IP_HLEN), dport = wire_get16(ip + WIRE_IP_HLEN + 2);
+    l->public = k->inbound && at->public_addr && dst == at->public_addr;
+    *key = k->inbound ? flow_key_make(k->port, 0, l->proto, l->public ? at->addr : dst, src, dport, sport)
+                      : flow_key_make(k->port, 0, l->proto, src, dst, sport, dport);
+    /* what opens a connection always walks; its MSS may be lowered besides */
+    return !(l->tcp_flags & TCP_SYN) || (l->tcp_flags & TCP_ACK && !(at->lowers_mss && !k->inbound));
+}
+
+/* -- rewrite --------------------------------------------------------------------------------------------- */
+
+/* RFC 1624, equation 3, for several words at once: the sum of what they became less what they were. */
+static inline uint16_t update(uint16_t check, uint32_t change)
+{
+    uint32_t sum = (uint32_t)(uint16_t)~check + change;
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t) ~(sum + (sum >> 16));
+}
+
+static inline uint32_t change32(uint32_t old, uint32_t new)
+{
+    return (~old >> 16) + (~old & 0xffff) + (new >> 16) + (new & 0xffff);
+}
+
+/* Replace the address at offset addr_at and the port at offset port_at of the header at ip. */
+static inline void rewrite(uint8_t *ip, uint8_t proto, unsigned addr_at, unsigned port_at, ip4 addr,
+                           uint16_t port)
+{
+    const bool udp = proto == IPPROTO_NR_UDP;
+    uint8_t *t = ip + WIRE_IP_HLEN, *sum = t + (udp ? WIRE_UDP_SUM : WIRE_TCP_SUM);
+    const uint32_t change = change32(wire_get32(ip + addr_at), addr);
+    const uint32_t ports = (uint16_t)~wire_get16(t + port_at) + (uint32_t)port;
+    const uint16_t was = wire_get16(sum);
+    wire_put16(ip + WIRE_IP_SUM, update(wire_get16(ip + WIRE_IP_SUM), change));
+    wire_put32(ip + addr_at, addr);
+    wire_put16(t + port_at, port);
+    if (udp && !was)
+        return;
+    const uint16_t now = update(was, change + ports);
+    wire_put16(sum, udp && !now ? UINT16_MAX : now);
+}
+
+/* -- decide ---------------------------------------------------------------------------------------------- */
+
+/* What the packet carries on from here: as the stages of pipe.c leave it. */
+static inline void carry(struct packet_meta *m, const struct port_brief *at, const struct pipe_packet *k,
+                         uint8_t flags)
+{
+    if (!k->inbound)
+        m->last_hop = k->port;
+    if (at->kind == PORT_NIC) {
+        m->consumer = 0;
+        m->balanced = 0; /* inbound it is 0 already */
+    } else if (at->kind == PORT_ENDPOINT) {
+        m->endpoint = k->inbound ? k->port : PORT_NONE;
+        if (k->inbound)
+            m->realm = at->realm;
+    }
+    if (flags & FLOW_IDENTITY) {
+        m->identity = at->identity;
+        m->realm = at->realm;
+    }
+}
+
+/* => the largest IP packet that the kept decision is good for. */
+static inline uint32_t largest(const struct batch *b, const struct port_brief *at, bool inbound,
+                               const struct flow_hot *h)
+{
+    return inbound ? UINT32_MAX : at->mtu ? at->mtu : h->link != b->img->link_local ? LINK_MTU : UINT32_MAX;
+}
+
+/* Decide by what the flow's record keeps. => false: the packet has to walk, nothing has changed. */
+static inline bool hit(struct batch *b, struct pipe_packet *k, const struct lane *l,
+                       const struct flow_key *key, uint32_t place)
+{
+    struct pipe *p = b->p;
+    const struct port_brief *at = &p->brief[k->port];
+    struct flow_pair *pair = pipe_pair(p, place);
+    struct flow_hot *h = &pair->half[k->inbound];
+    const int64_t timeout =
+        pair->half[0].flags & FLOW_CLOSED && p->linger < at->timeout ? p->linger : at->timeout;
+    if (!(h->flags & FLOW_DECIDED) || h->epoch != b->img->epoch || b->now - h->seen > timeout ||
+        l->bytes > largest(b, at, k->inbound, h))
+        return false;
+    struct packet_meta *m = &k->packet->meta;
+    if (h->flags & FLOW_NAT) {
+        const struct nat_state *n =
+            l->tcp_flags & (TCP_FIN | TCP_RST | TCP_SYN) ? NULL : nat_again(p, b->img, h->addr, *key, b->now);
+        if (!n)
+            return false;
+        rewrite(l->ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, n->addr, n->port);
+        m->sport = n->port;
+    } else if (h->flags & FLOW_SNAT) {
+        rewrite(l->ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, h->addr, h->port);
+        m->sport = h->port;
+    } else if (l->public) {
+        rewrite(l->ip, l->proto, WIRE_IP_DST, WIRE_TCP_DPORT, at->addr, key->sport);
+        m->dport = key->sport;
+    }
+    pair->half[0].seen = pair->half[1].seen = b->now;
+    if (__builtin_expect(!++h->packets, 0))
+        pipe_record(p, 2 * place + k->inbound)->packets++;
+    if (__builtin_expect((h->bytes += l->bytes) < l->bytes, 0))
+        pipe_record(p, 2 * place + k->inbound)->bytes++;
+    b->passed.packets++;
+    b->passed.bytes += l->bytes;
+    carry(m, at, k, h->flags);
+    if (l->tcp_flags & (TCP_FIN | TCP_RST))
+        pipe_note_close(p, 2 * place + k->inbound, l->tcp_flags, b->now);
+    k->hit = true;
+    k->next = h->next;
+    k->link = h->link;
+    return true;
+}
+
+static void walk(struct batch *b, struct pipe_packet *k)
+{
+    struct pipe_view v;
+    struct pipe_decision d;
+    struct packet *p = k->packet;
+    k->error = pipe_view_of(b->img, k->port, p, &v);
+    if (k->error)
+        return;
+    if (!k->inbound && b->img->port[k->port].mss)
+        packet_clamp_mss(p, &v.info, b->img->port[k->port].mss);
+    (k->inbound ? pipe_in : pipe_out)(b->p, b->img, b->now, k->port, &v.flow, &p->meta, &d);
+    k->reason = d.reason;
+    k->next = d.next;
+    k->link = d.link;
+    k->mtu = d.mtu;
+    k->absorbed = d.absorbed;
+    if (d.reason == REASON_NONE && !d.absorbed)
+        pipe_view_apply(p, &v, &d);
+    if (b->walks)
+        b->walks->fn(b->walks->ctx, k, &v, &d);
+}
+
+/* -- batches --------------------------------------------------------------------------------------------- */
+
+static size_t parse_all(const struct batch *b, struct pipe_packet *pkt, size_t n, struct lane *lane,
+                        struct flow_key *key)
+{
+    size_t lanes = 0;
+    for (size_t i = 0; i < n; i++)
+        __builtin_prefetch(pkt[i].packet->data + ETH_HLEN);
+    for (size_t i = 0; i < n; i++) {
+        struct pipe_packet *k = &pkt[i];
+        k->hit = k->absorbed = false;
+        k->mtu = 0;
+        k->error = 0;
+        k->reason = REASON_NONE;
+        lane[lanes].at = (uint32_t)i;
+        lanes += parse(b, k, &lane[lanes], &key[lanes]);
+    }
+    return lanes;
+}
+
+static void fetch(const struct batch *b, const uint64_t *place, size_t lanes)
+{
+    const struct pipe *p = b->p;
+    for (size_t i = 0; i < lanes; i++)
+        if (place[i] != FLOW_MISS)
+            __builtin_prefetch(pipe_pair(p, (uint32_t)place[i]), 1);
+    for (size_t i = 0; p->n_nat && i < lanes; i++) {
+        const struct flow_hot *h = place[i] != FLOW_MISS ? &pipe_pair(p, (uint32_t)place[i])->half[0] : NULL;
+        if (h && h->flags & FLOW_NAT)
+            __builtin_prefetch(&p->nat[h->addr], 1);
+    }
+}
+
+static void chunk(struct batch *b, struct pipe_packet *pkt, size_t n)
+{
+    struct lane lane[CHUNK + 1];
+    struct flow_key key[CHUNK + 1];
+    uint64_t place[CHUNK];
+    const uint64_t freed = b->p->freed;
+    const size_t lanes = parse_all(b, pkt, n, lane, key);
+    if (lanes)
+        flowtab_get_bulk(b->p->index, key, place, lanes);
+    fetch(b, place, lanes);
+    for (size_t i = 0, l = 0; i < n; i++) {
+        const bool known = l < lanes && lane[l].at == i;
+        if (!known || place[l] == FLOW_MISS || b->p->freed != freed ||
+            !hit(b, &pkt[i], &lane[l], &key[l], (uint32_t)place[l]))
+            walk(b, &pkt[i]);
+        l += known;
+    }
+}
+
+void pipe_batch(struct pipe *p, const struct image *img, int64_t now, struct pipe_packet *pkt, size_t n,
+                const struct pipe_walks *walks)
+{
+    struct batch b = {.p = p, .img = img, .now = now, .walks = walks};
+    brief(p, img);
+    for (size_t i = 0; i < n; i += CHUNK)
+        chunk(&b, pkt + i, n - i < CHUNK ? n - i : CHUNK);
+    p->count_of[REASON_NONE].packets += b.passed.packets;
+    p->count_of[REASON_NONE].bytes += b.passed.bytes;
+}
