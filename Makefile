@@ -130,15 +130,17 @@ asan:  ## build with address and undefined-behaviour sanitizers and run every te
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=asan all tests
 	@tests/run.sh build/asan/vnetsim build/obj/asan/tests
 
-bench:  ## time each table beside other projects' (make deps-bench installs them), nine rounds
+FEED ?=
+BENCH_ARGS = $(if $(FEED),'--feed=$(FEED)')
+bench:  ## time each table beside other projects' (make deps-bench installs them), nine rounds, two seeds; FEED=file
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -j$$(nproc) benches
-	@for b in $(BENCHES); do $$b build/bench || exit 1; done
+	@for b in $(BENCHES); do $$b $(BENCH_ARGS) build/bench || exit 1; done
 
 bench-quick:  ## the same with fewer sizes and five rounds, under two minutes
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -j$$(nproc) benches
-	@for b in $(BENCHES); do $$b --quick build/bench || exit 1; done
+	@for b in $(BENCHES); do $$b --quick $(BENCH_ARGS) build/bench || exit 1; done
 
 deps-bench:  ## install the projects that benchmarks compare with
 	@tests/deps.sh $(DEPS) $(DEPS_BENCH)

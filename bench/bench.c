@@ -9,11 +9,16 @@
 #include <sys/stat.h>
 #include <time.h>
 
-double bench_now(void)
+static double read_clock(clockid_t id)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(id, &ts);
     return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+double bench_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
 }
 
 void bench_check(int err, const char *what)
@@ -103,11 +108,16 @@ static double quantile(double *v, int n, double q)
     return i + 1 < n ? v[i] + (at - i) * (v[i + 1] - v[i]) : v[i];
 }
 
+static size_t answers(const struct bench_row *row)
+{
+    return row->answers ? row->answers : row->work;
+}
+
 static void verify(const struct bench_row *row, const struct bench_run *run, const void *out)
 {
     const uint64_t *want = run->want ? run->want : row->want, *wide = out;
     const uint32_t *narrow = out;
-    for (size_t i = 0; i < row->work; i++) {
+    for (size_t i = 0; i < answers(row); i++) {
         uint64_t got = run->decode               ? run->decode(out, i)
                        : run->width == 8         ? wide[i]
                        : narrow[i] == UINT32_MAX ? BENCH_MISS
@@ -123,10 +133,13 @@ static void verify(const struct bench_row *row, const struct bench_run *run, con
 /* => millions of operations a second. */
 static double run_once(const struct bench_row *row, const struct bench_run *run, void *out)
 {
-    memset(out, 0xff, row->work * 8);
-    double start = bench_now();
+    memset(out, 0xff, answers(row) * 8);
+    const clockid_t id = row->wall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
+    double start = read_clock(id);
     run->fn(run->ctx, out);
-    double spent = bench_now() - start;
+    double spent = read_clock(id) - start;
+    if (run->finish)
+        run->finish(run->ctx, out);
     verify(row, run, out);
     return (double)row->work / spent / 1e6;
 }
@@ -139,20 +152,21 @@ static struct bench_result *new_result(struct bench *b)
 }
 
 static void keep(struct bench *b, const struct bench_row *row, const struct bench_run *run, double *rate,
-                 double *ratio)
+                 double *ratio, int rounds)
 {
     struct bench_result *r = new_result(b);
-    *r = (struct bench_result){.bytes = run->bytes, .entries = row->entries, .row = b->n_rows};
+    *r = (struct bench_result){
+        .bytes = run->bytes, .entries = row->entries, .row = b->n_rows, .seed = b->seed};
     snprintf(r->what, sizeof r->what, "%s", row->what);
     snprintf(r->table, sizeof r->table, "%s", row->table);
     snprintf(r->stream, sizeof r->stream, "%s", row->stream);
     snprintf(r->impl, sizeof r->impl, "%s", run->name);
     snprintf(r->how, sizeof r->how, "%s", run->how ? run->how : "");
     bench_pages(run->at, r->pages, sizeof r->pages);
-    r->ratio = quantile(ratio, b->rounds, 0.5);
-    r->q1 = quantile(rate, b->rounds, 0.25);
-    r->median = quantile(rate, b->rounds, 0.5);
-    r->q3 = quantile(rate, b->rounds, 0.75);
+    r->ratio = quantile(ratio, rounds, 0.5);
+    r->q1 = quantile(rate, rounds, 0.25);
+    r->median = quantile(rate, rounds, 0.5);
+    r->q3 = quantile(rate, rounds, 0.75);
 }
 
 static bool pages_differ(const struct bench_result *x, const struct bench_result *y)
@@ -167,7 +181,10 @@ static void print_row(const struct bench_result *r, size_t n)
         char ratio[24] = "      ";
         if (i)
             snprintf(ratio, sizeof ratio, "%5.2fx", r[i].ratio);
-        printf("  %s  %-24s %8.1f M/s (%.1f to %.1f)", ratio, r[i].impl, r[i].median, r[i].q1, r[i].q3);
+        const bool slow = r[i].median < 1;
+        const double unit = slow ? 1000 : 1;
+        printf("  %s  %-24s %8.1f %c/s (%.1f to %.1f)", ratio, r[i].impl, r[i].median * unit,
+               slow ? 'k' : 'M', r[i].q1 * unit, r[i].q3 * unit);
         if (r[i].bytes)
             printf("  %.2f MiB", (double)r[i].bytes / (1 << 20));
         if (r[i].bytes && r[i].entries)
@@ -191,25 +208,33 @@ static void drop_slower(struct bench *b, size_t first)
 
 void bench_row(struct bench *b, const struct bench_row *row)
 {
-    double rate[BENCH_RUNS][BENCH_ROUNDS_MAX], ratio[BENCH_ROUNDS_MAX];
-    void *out = bench_array(row->work, 8);
+    double rate[BENCH_RUNS][BENCH_ROUNDS_MAX], ratio[BENCH_ROUNDS_MAX], first[BENCH_ROUNDS_MAX];
+    const int rounds = row->rounds ? row->rounds : b->rounds;
+    const size_t kept = b->n_results;
+    void *out = bench_array(answers(row), 8);
     for (size_t i = 0; i < row->n_runs; i++)
         gather(row->run[i].at);
-    for (int round = -1; round < b->rounds; round++)
+    for (int round = -1; round < rounds; round++)
         for (size_t i = 0; i < row->n_runs; i++)
             rate[i][round < 0 ? 0 : round] = run_once(row, &row->run[i], out);
-    double first[BENCH_ROUNDS_MAX];
     memcpy(first, rate[0], sizeof first);
-    size_t kept = b->n_results;
     for (size_t i = 0; i < row->n_runs; i++) {
-        for (int round = 0; round < b->rounds; round++)
+        for (int round = 0; round < rounds; round++)
             ratio[round] = first[round] / rate[i][round];
-        keep(b, row, &row->run[i], rate[i], ratio);
+        keep(b, row, &row->run[i], rate[i], ratio, rounds);
         drop_slower(b, kept);
     }
     b->n_rows++;
     print_row(b->result + kept, b->n_results - kept);
-    bench_free(out, row->work, 8);
+    bench_free(out, answers(row), 8);
+}
+
+void bench_verify(const struct bench_row *row)
+{
+    void *out = bench_array(answers(row), 8);
+    for (size_t i = 0; i < row->n_runs; i++)
+        run_once(row, &row->run[i], out);
+    bench_free(out, answers(row), 8);
 }
 
 /* -- goals ----------------------------------------------------------------------------------------------- */
@@ -218,7 +243,7 @@ static struct bench_goal *new_goal(struct bench *b)
 {
     b->goal = realloc(b->goal, (b->n_goals + 1) * sizeof *b->goal);
     bench_check(b->goal ? 0 : -ENOMEM, "memory");
-    b->goal[b->n_goals] = (struct bench_goal){.got = 0};
+    b->goal[b->n_goals] = (struct bench_goal){.seed = b->seed};
     return &b->goal[b->n_goals++];
 }
 
@@ -289,9 +314,9 @@ static int write_results(const struct bench *b, const char *path)
             f,
             "{\"what\": \"%s\", \"table\": \"%s\", \"stream\": \"%s\", \"impl\": \"%s\", \"median_mops\": "
             "%.3f, \"q1\": %.3f, \"q3\": %.3f, \"bytes\": %zu, \"entries\": %zu, \"first_to_this\": %.3f, "
-            "\"pages\": \"%s\", \"how\": \"%s\"}\n",
+            "\"pages\": \"%s\", \"how\": \"%s\", \"seed\": %llu}\n",
             r->what, r->table, r->stream, r->impl, r->median, r->q1, r->q3, r->bytes, r->entries, r->ratio,
-            r->pages, r->how);
+            r->pages, r->how, (unsigned long long)r->seed);
     }
     return close_checked(f);
 }
@@ -304,8 +329,11 @@ static int write_goals(const struct bench *b, const char *path)
     fprintf(f, "[");
     for (size_t i = 0; i < b->n_goals; i++) {
         const struct bench_goal *g = &b->goal[i];
-        fprintf(f, "%s\n  {\"goal\": \"%s\", \"want\": \"%s\", \"got\": %.3f, \"met\": %s, \"note\": \"%s\"}",
-                i ? "," : "", g->goal, g->want, g->got, g->met ? "true" : "false", g->note);
+        fprintf(f,
+                "%s\n  {\"goal\": \"%s\", \"want\": \"%s\", \"got\": %.3f, \"met\": %s, \"note\": \"%s\", "
+                "\"seed\": %llu}",
+                i ? "," : "", g->goal, g->want, g->got, g->met ? "true" : "false", g->note,
+                (unsigned long long)g->seed);
     }
     fprintf(f, "\n]\n");
     return close_checked(f);

@@ -15,6 +15,7 @@
 
 #define BENCH_ROUNDS_MAX 15
 #define BENCH_RUNS       16
+#define BENCH_CEILING    "ceiling: random lines"
 #define BENCH_MISS       UINT64_MAX
 
 /* One contender; of several with the same name, next to one another, the fastest is reported: does the row's
@@ -23,6 +24,7 @@
 struct bench_run {
     const char *name, *how; /* how: the lookup function it chose; NULL: there is one only */
     void (*fn)(void *ctx, void *out);
+    void (*finish)(void *ctx, void *out); /* or NULL: after fn, not timed; may give answers, too */
     void *ctx;
     const uint64_t *want; /* NULL: the row's */
     uint64_t (*decode)(const void *out,
@@ -35,7 +37,11 @@ struct bench_row {
     const char *what, *table, *stream; /* the three together name the row */
     struct bench_run run[BENCH_RUNS];
     size_t n_runs, work, entries; /* work: operations of a run, and answers */
-    const uint64_t *want;         /* BENCH_MISS: a miss */
+    size_t answers;               /* if not as many as work; 0: as many */
+    int rounds;                   /* if fewer than others; 0: as many */
+    bool wall; /* time as a watch shows it, for work that waits; else the thread's own: neighbours do not
+                  count */
+    const uint64_t *want; /* BENCH_MISS: a miss */
 };
 
 /* A row's outcome, one for each contender. */
@@ -44,18 +50,24 @@ struct bench_result {
     double median, q1, q3; /* millions a second */
     double ratio;          /* the row's first contender to this one */
     size_t bytes, entries, row;
+    uint64_t seed;
 };
 
 struct bench_goal {
     char goal[192], want[24], note[48];
     double got;
+    uint64_t seed;
     bool met;
 };
 
 struct bench {
     int rounds;
     bool quick;
-    uint64_t seed; /* of tables and streams */
+    bool again;       /* a second seed: only rows with goals */
+    bool dpdk;        /* runs: its tables take part */
+    bool patient;     /* peers that need minutes for a table take part, too */
+    const char *feed; /* a file of routes; NULL: none */
+    uint64_t seed;    /* of tables and streams */
     struct bench_result *result;
     struct bench_goal *goal;
     size_t n_results, n_goals, n_rows;
@@ -70,6 +82,8 @@ void bench_check(int err, const char *what);
 
 /* Time a row, print it and keep it. A wrong answer ends the program. */
 void bench_row(struct bench *b, const struct bench_row *row);
+/* Run each contender once and compare its answers, without timing. */
+void bench_verify(const struct bench_row *row);
 
 /* The last row's goal: its contender `ours` at least `want` times as fast as each of the contenders whose
  * name begins with `peer` (NULL: any but ours and the ceiling). Not met where their pages differ; nothing is

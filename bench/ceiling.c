@@ -72,7 +72,7 @@ void ceiling_free(struct ceiling *c)
 
 static void add(struct bench_row *row, struct ceiling *c, const char *how, void (*fn)(void *, void *))
 {
-    row->run[row->n_runs++] = (struct bench_run){.name = "ceiling: random lines",
+    row->run[row->n_runs++] = (struct bench_run){.name = BENCH_CEILING,
                                                  .how = how,
                                                  .fn = fn,
                                                  .ctx = c,

@@ -7,6 +7,8 @@
 #include "dataplane/flowtab.h"
 #include "dataplane/lpm.h"
 
+#include <stdio.h>
+
 struct gen_routes {
     struct lpm_route *route;
     size_t n, cap;
@@ -35,15 +37,23 @@ struct gen_rules {
     struct prefix4 *prefix;
     struct acl_range *port;
     struct acl_rule *rule;
-    size_t n;
+    size_t n, n_prefixes, n_ports, n_rules; /* the last three: room */
     uint64_t seed;
 };
 
-/* Rules like those of a security group, all denied last; tags: a tenth of them from one of 20 lists of 2,000
- * prefixes. */
-struct gen_rules gen_nsg(size_t n, bool tags, uint64_t seed);
+/* Rules like those of a security group, all denied last. PLAIN: subnets and hosts, one port or a hundred;
+ * TAGS: a tenth of them from one of 20 lists of 2,000 prefixes; WIDE: many any's, ranges and whole networks.
+ */
+enum gen_nsg_kind { GEN_NSG_PLAIN, GEN_NSG_TAGS, GEN_NSG_WIDE };
+struct gen_rules gen_nsg(size_t n, enum gen_nsg_kind kind, uint64_t seed);
+/* The rules of a file in ClassBench's format, xz-compressed or plain. => 0, or -errno. */
+int gen_classbench(const char *path, uint64_t seed, struct gen_rules *out);
 void gen_rules_free(struct gen_rules *g);
-/* Keys of which nine in ten fit some rule, the others only the last. */
+/* Keys, of TCP and UDP, of which nine in ten fit some rule but the last. */
 void gen_keys(const struct gen_rules *g, struct acl_key *key, size_t n);
+
+/* Open a file to read, xz-compressed or plain. => NULL: cannot. Close it with pclose: not 0 where the file
+ * could not be read. */
+FILE *gen_open(const char *path);
 
 #endif

@@ -104,13 +104,18 @@ struct gen_routes gen_cloud(unsigned scale_down, uint64_t seed)
     return g;
 }
 
+FILE *gen_open(const char *path)
+{
+    setenv("FILE_TO_READ", path, 1); /* no quoting of names */
+    return popen("exec xz -dcf -- \"$FILE_TO_READ\"", "r");
+}
+
 int gen_feed(const char *path, uint64_t seed, struct gen_routes *out)
 {
     char line[128];
     unsigned a, b, c, d, len;
     struct gen_routes g = {.seed = seed};
-    setenv("FEED", path, 1); /* no quoting of names */
-    FILE *f = popen("exec xz -dcf -- \"$FEED\"", "r");
+    FILE *f = gen_open(path);
     if (!f)
         return -errno;
     while (fgets(line, sizeof line, f))

@@ -34,12 +34,14 @@ static void add_peer(struct keys_bench *b, const struct peer_keys *ops)
     b->n_peers++;
 }
 
-void keys_add_peers(struct keys_bench *b)
+void keys_add_peers(const struct bench *bench, struct keys_bench *b)
 {
-    const struct peer_keys *const *all[] = {peer_keys_dpdk, peer_keys_lfht, peer_keys_ck, peer_keys_uthash};
-    const size_t n_all = b->n > PATIENCE ? 1 : sizeof all / sizeof *all;
+    const struct peer_keys *const *all[] = {bench->dpdk ? peer_keys_dpdk : NULL, peer_keys_lfht, peer_keys_ck,
+                                            peer_keys_uthash};
+    const size_t n_all = b->n > PATIENCE && !bench->patient ? 1 : sizeof all / sizeof *all;
     if (n_all == 1)
-        printf("beyond %d entries only DPDK's tables are filled: the others take minutes\n", PATIENCE);
+        printf("beyond %d entries only DPDK's tables are filled: the others take minutes (--patient)\n",
+               PATIENCE);
     for (size_t k = 0; k < n_all; k++)
         for (const struct peer_keys *const *p = all[k]; p && *p; p++)
             add_peer(b, *p);
@@ -120,12 +122,14 @@ void keys_rows(struct bench *b, struct keys_bench *k, const char *table, const d
 {
     struct ceiling c = ceiling_make(k->ours.bytes, k->lookups, k->seed);
     for (enum keys_work w = KEYS_HITS; w < (k->ours.churn ? KEYS_WORKS : KEYS_CHURN); w++) {
+        if (goal ? b->again && goal[w] <= 0 : w != KEYS_HITS)
+            continue;
         draw_keys(k, w == KEYS_HALF);
         struct bench_row row = keys_row(k, table, w);
         if (w != KEYS_CHURN)
             ceiling_add(&row, &c);
         bench_row(b, &row);
-        if (goal[w] > 0)
+        if (goal && goal[w] > 0)
             bench_want(b, row.run[0].name, "rte_hash", goal[w]);
     }
     ceiling_free(&c);

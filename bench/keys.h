@@ -41,8 +41,9 @@ enum keys_work { KEYS_HITS, KEYS_HALF, KEYS_CHURN, KEYS_WORKS };
 
 struct keys_bench keys_make(size_t n, size_t key_size, uint64_t seed);
 /* Fill the peers' tables; ours is the caller's to fill. */
-void keys_add_peers(struct keys_bench *k);
-/* One row for each work; goal: how many times as fast as rte_hash, 0: none. */
+void keys_add_peers(const struct bench *b, struct keys_bench *k);
+/* One row for each work; goal: how many times as fast as rte_hash, 0: none; goal NULL: hits only, as a point
+ * of the plot of sizes. */
 void keys_rows(struct bench *b, struct keys_bench *k, const char *table, const double *goal);
 void keys_free(struct keys_bench *k);
 

@@ -6,10 +6,15 @@
 
 #include "bench/gen.h"
 
-/* A table of routes; lookup writes answers as decode reads them. */
+/* A table of routes; lookup writes answers as decode reads them. add and del: one route; => 0, or not. Peers
+ * of one family have the same tables and differ in their lookups; the first of them stands for all where
+ * tables are made and changed. */
 struct peer_routes {
-    const char *name;
+    const char *name, *family;
+    size_t most; /* routes beyond which making the table takes minutes; 0: none */
     void *(*make)(const struct gen_routes *g, const char **how);
+    int (*add)(void *table, const struct lpm_route *r);
+    int (*del)(void *table, const struct lpm_route *r);
     void (*lookup)(void *table, const uint32_t *addr, void *hop, size_t n);
     uint64_t (*decode)(const void *hop, size_t i);
     void (*free)(void *table);
@@ -30,7 +35,7 @@ struct peer_keys {
     const void *(*at)(const void *table);
 };
 
-/* A classifier; answers of 4 bytes: the rule's id. */
+/* A classifier; answers of 4 bytes: the rule's id. classify is for the keys that make was given. */
 struct peer_rules {
     const char *name, *how;
     void *(*make)(const struct gen_rules *g, const struct acl_key *key, size_t n);

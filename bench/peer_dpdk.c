@@ -5,6 +5,7 @@
 #include "bench/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_fib.h>
@@ -16,7 +17,9 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define BATCH 64u /* RTE_HASH_LOOKUP_BULK_MAX, and what the others are best at */
 
@@ -64,23 +67,35 @@ static void advise(size_t mib)
     rte_free(p);
 }
 
-const char *peer_dpdk_start(size_t mib, bool *reserved)
+static int init(size_t mib, bool reserved)
 {
     char size[24], name[] = "bench", a1[] = "--no-pci", a2[] = "--in-memory", a3[] = "--no-telemetry",
                    a4[] = "--force-max-simd-bitwidth=512", a5[] = "-m", a6[] = "--no-huge",
                    a7[] = "--log-level=error", a8[] = "--lcores=0", a9[] = "--no-shconf";
-    char *argv[] = {name, a1, a2, a3, a4, a7, a8, a5, size, a6, NULL};
+    /* the EAL takes no ordinary pages for --in-memory */
+    char *argv[] = {name, a1, reserved ? a2 : a9, a3, a4, a7, a8, a5, size, reserved ? NULL : a6, NULL};
+    snprintf(size, sizeof size, "%zu", mib);
+    return rte_eal_init(reserved ? 9 : 10, argv);
+}
+
+/* Pages are reserved for as long as it takes to take them: what the EAL has it keeps, and the kernel gets it
+ * back when we end, however that is. Two programs that did so at a time would mistake each other's for spare
+ * ones. */
+const char *peer_dpdk_start(size_t mib, bool *reserved)
+{
     cpu_set_t cpus;
+    int lock = open(NR_HUGE, O_RDONLY | O_CLOEXEC);
+    if (lock >= 0)
+        flock(lock, LOCK_EX);
     long before = huge_pages(-1);
     *reserved = reserve(before, mib);
-    if (!*reserved)
-        argv[2] = a9; /* the EAL takes no ordinary pages for --in-memory */
-    snprintf(size, sizeof size, "%zu", mib);
     sched_getaffinity(0, sizeof cpus, &cpus);
-    int n = rte_eal_init(*reserved ? 9 : 10, argv);
+    int n = init(mib, *reserved);
     sched_setaffinity(0, sizeof cpus, &cpus); /* the EAL pins its thread */
     if (*reserved)
-        huge_pages(before); /* what it took it keeps: the kernel gets it back when we end, however that is */
+        huge_pages(before);
+    if (lock >= 0)
+        close(lock);
     if (n < 0)
         return rte_strerror(rte_errno);
     if (!*reserved)
@@ -184,30 +199,66 @@ static void fib_free(void *table)
     free(table);
 }
 
-static const struct peer_routes fib_v = {"rte_fib AVX-512", fib_vector,  fib_lookup, fib_decode,
-                                         fib_free,          table_bytes, table_at},
-                                fib_s = {"rte_fib scalar", fib_scalar,  fib_lookup, fib_decode,
-                                         fib_free,         table_bytes, table_at};
+static int fib_add(void *table, const struct lpm_route *r)
+{
+    return rte_fib_add(((struct table *)table)->p, r->addr, r->len, r->nexthop);
+}
+
+static int fib_del(void *table, const struct lpm_route *r)
+{
+    return rte_fib_delete(((struct table *)table)->p, r->addr, r->len);
+}
+
+static const struct peer_routes fib_v = {.name = "rte_fib AVX-512",
+                                         .family = "rte_fib",
+                                         .make = fib_vector,
+                                         .add = fib_add,
+                                         .del = fib_del,
+                                         .lookup = fib_lookup,
+                                         .decode = fib_decode,
+                                         .free = fib_free,
+                                         .bytes = table_bytes,
+                                         .at = table_at},
+                                fib_s = {.name = "rte_fib scalar",
+                                         .family = "rte_fib",
+                                         .make = fib_scalar,
+                                         .add = fib_add,
+                                         .del = fib_del,
+                                         .lookup = fib_lookup,
+                                         .decode = fib_decode,
+                                         .free = fib_free,
+                                         .bytes = table_bytes,
+                                         .at = table_at};
 
 /* -- rte_lpm --------------------------------------------------------------------------------------------- */
+
+/* It has no route of length 0: two halves of the Internet instead. */
+static int lpm_add_route(void *table, const struct lpm_route *r)
+{
+    struct rte_lpm *l = ((struct table *)table)->p;
+    int err = rte_lpm_add(l, r->addr, r->len ? r->len : 1, r->nexthop);
+    return err || r->len ? err : rte_lpm_add(l, 1u << 31, 1, r->nexthop);
+}
+
+static int lpm_del_route(void *table, const struct lpm_route *r)
+{
+    struct rte_lpm *l = ((struct table *)table)->p;
+    int err = rte_lpm_delete(l, r->addr, r->len ? r->len : 1);
+    return err || r->len ? err : rte_lpm_delete(l, 1u << 31, 1);
+}
 
 static void *lpm_make(const struct gen_routes *g, const char **how)
 {
     char name[24];
     size_t before = peer_dpdk_heap();
-    struct rte_lpm_config conf = {.max_rules = (uint32_t)g->n + 1024, .number_tbl8s = 8192};
-    if (g->n > 100000)
-        return NULL; /* adding is quadratic: half an hour for a full feed */
+    struct rte_lpm_config conf = {.max_rules = (uint32_t)g->n + 1024,
+                                  .number_tbl8s = g->n > 100000 ? 32768 : 8192};
     struct rte_lpm *l = rte_lpm_create(unique(name, sizeof name), SOCKET_ID_ANY, &conf);
+    struct table *t = wrap(l, before, 4);
     *how = "rte_lpm_lookup_bulk";
-    /* it has no route of length 0: halves of the Internet */
-    for (size_t i = 0; l && i < g->n; i++) {
-        const struct lpm_route *r = &g->route[i];
-        bench_check(rte_lpm_add(l, r->addr, r->len ? r->len : 1, r->nexthop), "rte_lpm_add");
-        if (!r->len)
-            bench_check(rte_lpm_add(l, 1u << 31, 1, r->nexthop), "rte_lpm_add");
-    }
-    return l ? wrap(l, before, 4) : NULL;
+    for (size_t i = 0; t && i < g->n; i++)
+        bench_check(lpm_add_route(t, &g->route[i]), "rte_lpm_add");
+    return t;
 }
 
 static void lpm_get(void *table, const uint32_t *addr, void *hop, size_t n)
@@ -230,8 +281,17 @@ static void lpm_done(void *table)
     free(table);
 }
 
-static const struct peer_routes lpm_p = {"rte_lpm", lpm_make,    lpm_get, lpm_decode,
-                                         lpm_done,  table_bytes, table_at};
+static const struct peer_routes lpm_p = {.name = "rte_lpm",
+                                         .family = "rte_lpm",
+                                         .most = 100000, /* adding is quadratic */
+                                         .make = lpm_make,
+                                         .add = lpm_add_route,
+                                         .del = lpm_del_route,
+                                         .lookup = lpm_get,
+                                         .decode = lpm_decode,
+                                         .free = lpm_done,
+                                         .bytes = table_bytes,
+                                         .at = table_at};
 
 const struct peer_routes *const peer_routes_dpdk[] = {&fib_v, &fib_s, &lpm_p, NULL};
 

@@ -39,7 +39,7 @@ static void exact_rows(struct bench *b, size_t n, const char *table, const doubl
                                 .at = t->buckets,
                                 .bytes = exact_bytes(t),
                                 .width = 4};
-    keys_add_peers(&k);
+    keys_add_peers(b, &k);
     keys_rows(b, &k, table, goal);
     exact_free(t);
     bench_free(k.realm, k.lookups, sizeof *k.realm);
@@ -50,5 +50,12 @@ void rows_exact(struct bench *b)
 {
     static const double goal[] = {6, 6}, none[] = {0, 0};
     exact_rows(b, 20000, "20 k addresses", goal);
+    if (b->again)
+        return;
     exact_rows(b, 1 << 20, "1 M addresses", none);
+    exact_rows(b, 1 << 10, "1 k addresses", NULL);
+    if (b->quick)
+        return;
+    exact_rows(b, 1 << 17, "128 k addresses", NULL);
+    exact_rows(b, 1 << 22, "4 M addresses", NULL);
 }

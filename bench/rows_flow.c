@@ -48,7 +48,7 @@ static void flow_rows(struct bench *b, size_t n, const char *table, const double
                                 .at = t->buckets,
                                 .bytes = flowtab_bytes(t),
                                 .width = 8};
-    keys_add_peers(&k);
+    keys_add_peers(b, &k);
     keys_rows(b, &k, table, goal);
     flowtab_free(t);
     keys_free(&k);
@@ -66,13 +66,31 @@ static void flow_memory(struct bench *b)
     flowtab_free(t);
 }
 
+/* Points of the plot of sizes that have no other row. */
+static void flow_sizes(struct bench *b)
+{
+    static const struct {
+        size_t n;
+        const char *name;
+        bool quick;
+    } size[] = {{1 << 10, "1 k flows", true},  {1 << 12, "4 k flows", false},
+                {1 << 14, "16 k flows", true}, {1 << 18, "256 k flows", false},
+                {1 << 22, "4 M flows", false}, {1 << 25, "32 M flows", false}};
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+        if (size[i].quick || !b->quick)
+            flow_rows(b, size[i].n, size[i].name, NULL);
+}
+
 void rows_flow(struct bench *b)
 {
     static const double small[] = {2.5, 4, 3}, middle[] = {0, 0, 0}, large[] = {2.5, 0, 3};
     flow_rows(b, 1 << 16, "64 k flows", small);
-    flow_rows(b, 1 << 20, "1 M flows", middle);
-    if (b->quick)
-        return;
-    flow_rows(b, 1 << 24, "16 M flows", large);
-    flow_memory(b);
+    if (!b->again)
+        flow_rows(b, 1 << 20, "1 M flows", middle);
+    if (!b->quick)
+        flow_rows(b, 1 << 24, "16 M flows", large);
+    if (!b->quick)
+        flow_memory(b);
+    if (!b->again)
+        flow_sizes(b);
 }
