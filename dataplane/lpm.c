@@ -1,176 +1,44 @@
-/* lpm.c - longest-prefix match: the table and its lookups.
+/* lpm.c - longest-prefix match: the table.
  *
- * What was asked is kept apart from what was compiled. The requested routes are a binary trie (lpm_rib.c);
- * lookups read the image (lpm_image.c), a trie that resolves many bits a step and holds the answers, not the
- * routes:
+ * What was asked is kept apart from what was compiled. The requested routes are a sorted sequence
+ * (lpm_rib.c); lookups read the image, a trie that resolves many bits a step and holds the answers, not the
+ * routes. The image is one block of memory:
  *
- *   root[2^8, 2^14 or 2^18]      by the address's first bits; more as the table grows
- *      |- next hop               identifier into hops.value, 0 = LPM_MISS
- *      `- node                   six bits more:
- *           bitmap, 64 bits      bit i: slot i begins a run of equal slots (bit 0 always)
- *           entry[runs]          as in the root; slot i's is entry[popcount(bitmap & bits 0..i) - 1]
+ *   root[2^8 .. 2^16]   entries by the address's first bits, more as the table grows
+ *   nodes               2^bits elements each, by the next bits of the address
  *
- * So a step is one load of the bitmap and one of the entry, mostly in the same cache line, and a run of any
- * length costs four bytes: after Degermark et al. (SIGCOMM 1997) and poptrie (Asai and Ohara, SIGCOMM 2015),
- * with the two kinds of entries in one array. Next hops are replaced by small identifiers to leave a bit for
- * "this is a node" without taking any next hop away from callers.
+ *   entry, 32 bits      0 | next hop's identifier, 0: LPM_MISS        (lpm_hops.c)
+ *                       1 | log2 of an element's bytes | bits | place  -> node
  *
- * Invariants: between calls the image gives the trie's answers, or is marked broken; a range with one answer
- * is never a node, so that the image depends on the routes alone and not on the order of changes (test_lpm
- * checks it).
+ * The elements of a node are entries, or, where everything below is leaves, packed identifiers of one or two
+ * bytes: a /24 in which every address has a route of its own is 256 bytes. A step is a shift, an addition and
+ * one load, whatever the node, so that 16 addresses at 16 different nodes take a step together
+ * (lpm_bulk.c).
+ *
+ * Every node has as many bits as suit what is below it, which lpm_plan.c decides when it compiles: wide nodes
+ * where routes are dense, a chain of small ones towards a lone /32. The idea is that of Nilsson and Karlsson
+ * ("IP-address lookup using LC-tries", 1999) and of Srinivasan and Varghese (1999); the tables of few bytes
+ * for many leaves come from Degermark et al. (SIGCOMM 1997), the direct root from DIR-24-8 (Gupta, Lin and
+ * McKeown, INFOCOM 1998). Changes are painted into the image one by one (lpm_image.c).
+ *
+ * Invariants: between calls the image gives the routes' answers, or is marked broken; a node has two
+ * different elements at least, so that an empty table has no node. How nodes are cut depends on the order of
+ * changes, the answers do not; a table built as a whole depends on its routes alone.
  *
  * Errors: adding undoes itself when memory runs out. The image may then be broken, as it may be when the
- * replacement for a removed route finds no memory. Lookups walk the trie instead, slower and right, until the
- * next change or rebuild succeeds: a table can always answer, and removal can always be done.
+ * replacement for a removed route finds no memory. Lookups search the requested routes instead, slower and
+ * right, until the next change or rebuild succeeds: a table can always answer, and removal can always be
+ * done.
  *
- * Costs: an update rewrites the nodes on the route's path, at most five of up to 64 slots, and what lies
- * below the route; a short prefix over a full table is a rebuild. About 30 bytes of image a route in a full
- * Internet table, 100 for a lone /32; 12 bytes a trie node. The root is 1 KiB below 64 routes, 64 KiB below
- * 8192, else 1 MiB, and does not shrink.
- *
- * Batches run LANES lookups abreast, level by level; those that reached their answer leave the ranks
- * without a branch. Without a popcount instruction (x86-64 before 2008) the portable variant counts in
- * software. */
+ * Costs: an update is a search in the routes and a walk of one path, about half a microsecond; what lies
+ * below a short prefix is walked through. About 4 bytes of image a route in a full Internet table, 15 where
+ * most routes are /32s in runs, 100 for a lone /32; 8 to 12 bytes for the route itself. */
 #include "dataplane/lpm.h"
 #include "dataplane/addr.h"
 #include "dataplane/lpm_int.h"
 #include "dataplane/mem.h"
 
 #include <errno.h>
-#include <string.h>
-
-#define LANES  64
-#define ALWAYS __attribute__((always_inline)) static inline
-
-/* -- lookups --------------------------------------------------------------------------------------------- */
-
-ALWAYS uint32_t step(const uint32_t *pool, uint32_t entry, uint32_t addr, unsigned depth)
-{
-    const uint32_t *w = pool + (size_t)(entry & ~LPM_NODE) * LPM_UNIT;
-    unsigned slot = (unsigned)((uint64_t)addr << (32 + depth) >> 58);
-    uint64_t map;
-    memcpy(&map, w, sizeof map);
-    return w[1 + __builtin_popcountll(map & (((uint64_t)2 << slot) - 1))];
-}
-
-ALWAYS uint32_t image_one(const struct lpm *t, uint32_t addr)
-{
-    unsigned depth = t->image.root_bits;
-    uint32_t e = t->image.root[addr >> (32 - depth)];
-    for (; e & LPM_NODE; depth += LPM_STRIDE)
-        e = step(t->image.pool, e, addr, depth);
-    return t->hops.value[e];
-}
-
-/* Up to LANES lookups: busy lists the lanes that still stand at a node. */
-ALWAYS void image_lanes(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n)
-{
-    const uint32_t *root = t->image.root, *pool = t->image.pool, *value = t->hops.value;
-    unsigned depth = t->image.root_bits, busy_n = 0;
-    uint32_t e[LANES];
-    uint8_t busy[LANES];
-    for (unsigned i = 0; i < n; i++)
-        e[i] = root[addr[i] >> (32 - depth)];
-    for (unsigned i = 0; i < n; i++) {
-        __builtin_prefetch(pool + (size_t)(e[i] & ~LPM_NODE) * LPM_UNIT);
-        busy[busy_n] = (uint8_t)i;
-        busy_n += e[i] >> 31;
-    }
-    for (; busy_n; depth += LPM_STRIDE) {
-        unsigned left = 0;
-        for (unsigned k = 0; k < busy_n; k++) {
-            unsigned i = busy[k];
-            e[i] = step(pool, e[i], addr[i], depth);
-            __builtin_prefetch(pool + (size_t)(e[i] & ~LPM_NODE) * LPM_UNIT);
-            busy[left] = (uint8_t)i;
-            left += e[i] >> 31;
-        }
-        busy_n = left;
-    }
-    for (unsigned i = 0; i < n; i++)
-        nexthop[i] = value[e[i]];
-}
-
-ALWAYS void image_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
-{
-    for (; n >= LANES; n -= LANES, addr += LANES, nexthop += LANES)
-        image_lanes(t, addr, nexthop, LANES);
-    image_lanes(t, addr, nexthop, (unsigned)n);
-}
-
-static uint32_t portable_one(const struct lpm *t, uint32_t addr)
-{
-    return image_one(t, addr);
-}
-
-static void portable_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
-{
-    image_bulk(t, addr, nexthop, n);
-}
-
-#ifdef __x86_64__
-__attribute__((target("popcnt"))) static uint32_t popcnt_one(const struct lpm *t, uint32_t addr)
-{
-    return image_one(t, addr);
-}
-
-__attribute__((target("popcnt"))) static void popcnt_bulk(const struct lpm *t, const uint32_t *addr,
-                                                           uint32_t *nexthop, size_t n)
-{
-    image_bulk(t, addr, nexthop, n);
-}
-
-static bool have_popcnt(void)
-{
-    return __builtin_cpu_supports("popcnt");
-}
-#else
-#define popcnt_one  portable_one
-#define popcnt_bulk portable_bulk
-
-static bool have_popcnt(void)
-{
-    return false;
-}
-#endif
-
-static uint32_t walk_one(const struct lpm *t, uint32_t addr)
-{
-    return t->hops.value[lpm_rib_match(&t->rib, addr)];
-}
-
-static void walk_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        nexthop[i] = walk_one(t, addr[i]);
-}
-
-uint32_t lpm_lookup(const struct lpm *t, uint32_t addr)
-{
-    return t->one(t, addr);
-}
-
-void lpm_lookup_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
-{
-    t->bulk(t, addr, nexthop, n);
-}
-
-/* Point lookups at the image, or at the trie while the image is broken. */
-static void aim(struct lpm *t)
-{
-    enum lpm_variant v = t->image.broken ? LPM_WALK : t->variant;
-    t->one = v == LPM_WALK ? walk_one : v == LPM_PORTABLE ? portable_one : popcnt_one;
-    t->bulk = v == LPM_WALK ? walk_bulk : v == LPM_PORTABLE ? portable_bulk : popcnt_bulk;
-}
-
-bool lpm_use(struct lpm *t, enum lpm_variant v)
-{
-    if (v == LPM_POPCNT && !have_popcnt())
-        return false;
-    t->variant = v;
-    aim(t);
-    return true;
-}
 
 /* -- changes --------------------------------------------------------------------------------------------- */
 
@@ -179,11 +47,11 @@ struct lpm *lpm_new(void)
     struct lpm *t = mem_alloc(sizeof *t);
     if (!t)
         return NULL;
-    if (lpm_rib_init(&t->rib) || lpm_hops_init(&t->hops) || lpm_image_init(&t->image)) {
+    if (lpm_rib_init(&t->rib) || lpm_image_init(&t->image)) {
         lpm_free(t);
         return NULL;
     }
-    lpm_use(t, have_popcnt() ? LPM_POPCNT : LPM_PORTABLE);
+    lpm_use(t, lpm_best());
     return t;
 }
 
@@ -197,58 +65,36 @@ void lpm_free(struct lpm *t)
     mem_free(t, sizeof *t);
 }
 
-/* Put one route into the trie. => its former hop (0: none) and the new one, through the arguments. */
-static int request(struct lpm *t, struct lpm_route r, uint32_t *old, uint32_t *hop)
-{
-    if (r.len > 32)
-        return -EINVAL;
-    if (r.nexthop == LPM_MISS)
-        return -ERANGE;
-    if (lpm_rib_reserve(&t->rib, r.len) || lpm_hops_get(&t->hops, r.nexthop, hop))
-        return -ENOMEM;
-    uint32_t *at = lpm_rib_at(&t->rib, r.addr, r.len);
-    *old = *at;
-    *at = *hop;
-    t->routes += !*old;
-    return 0;
-}
-
-static void undo(struct lpm *t, struct lpm_route r, uint32_t old, uint32_t hop)
-{
-    if (old) {
-        *lpm_rib_at(&t->rib, r.addr, r.len) = old;
-    } else {
-        lpm_rib_take(&t->rib, r.addr, r.len);
-        t->routes--;
-    }
-    lpm_hops_put(&t->hops, hop);
-}
-
 /* Bring the image up to date after one route changed. */
 static void recompile(struct lpm *t, uint32_t addr, unsigned len)
 {
-    if (lpm_image_fit(&t->image, t->routes) || t->image.broken)
-        lpm_image_rebuild(&t->image, &t->rib);
-    else
-        lpm_image_update(&t->image, &t->rib, addr, len);
-    aim(t);
+    lpm_image_update(&t->image, &t->rib, addr, len, t->routes);
+    lpm_aim(t);
 }
 
 int lpm_add(struct lpm *t, uint32_t addr, unsigned len, uint32_t nexthop)
 {
-    struct lpm_route r = {.addr = addr, .len = len > 32 ? 33 : (uint8_t)len, .nexthop = nexthop};
-    uint32_t old, hop;
-    int err = request(t, r, &old, &hop);
-    if (err)
-        return err;
+    uint32_t hop, old;
+    if (len > 32)
+        return -EINVAL;
+    if (nexthop == LPM_MISS)
+        return -ERANGE;
+    if (lpm_rib_reserve(&t->rib) || lpm_hops_get(&t->hops, nexthop, &hop))
+        return -ENOMEM;
+    old = lpm_rib_set(&t->rib, addr, len, hop);
+    t->routes += !old;
     if (old != hop)
         recompile(t, addr, len);
     if (old != hop && t->image.broken) {
-        undo(t, r, old, hop);
+        if (old)
+            lpm_rib_set(&t->rib, addr, len, old);
+        else
+            lpm_rib_take(&t->rib, addr, len);
+        t->routes -= !old;
+        lpm_hops_put(&t->hops, hop);
         return -ENOMEM;
     }
-    if (old)
-        lpm_hops_put(&t->hops, old);
+    lpm_hops_put(&t->hops, old);
     return 0;
 }
 
@@ -263,22 +109,74 @@ int lpm_del(struct lpm *t, uint32_t addr, unsigned len)
     return 0;
 }
 
+/* -- all at once ----------------------------------------------------------------------------------------- */
+
+/* Sort by eleven bits from shift on, keeping the order of equals. */
+static void sort_digit(const uint64_t *in, uint64_t *out, size_t n, unsigned shift)
+{
+    enum { DIGITS = 1 << 11 };
+    size_t at[DIGITS] = {0}, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        at[in[i] >> shift & (DIGITS - 1)]++;
+    for (size_t d = 0; d < DIGITS; d++) {
+        size_t here = at[d];
+        at[d] = sum;
+        sum += here;
+    }
+    for (size_t i = 0; i < n; i++)
+        out[at[in[i] >> shift & (DIGITS - 1)]++] = in[i];
+}
+
+/* Sort by key, keeping the order of equals. */
+static void sort_routes(uint64_t *route, uint64_t *other, size_t n)
+{
+    for (unsigned shift = LPM_HOP_BITS; shift < 64; shift += 20) {
+        sort_digit(route, other, n, shift);
+        sort_digit(other, route, n, shift + 10);
+    }
+}
+
+/* Of equal keys keep the last. => how many are left. */
+static size_t keep_last(struct lpm *t, uint64_t *route, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i + 1 < n && route[i] >> LPM_HOP_BITS == route[i + 1] >> LPM_HOP_BITS)
+            lpm_hops_put(&t->hops, lpm_route_hop(route[i]));
+        else
+            route[kept++] = route[i];
+    }
+    return kept;
+}
+
+static int build(struct lpm *t, const struct lpm_route *routes, size_t n, uint64_t *route, uint64_t *other)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t hop;
+        if (routes[i].len > 32)
+            return -EINVAL;
+        if (routes[i].nexthop == LPM_MISS)
+            return -ERANGE;
+        if (lpm_hops_get(&t->hops, routes[i].nexthop, &hop))
+            return -ENOMEM;
+        route[i] = lpm_route_make(routes[i].addr & ip4_mask(routes[i].len), routes[i].len, hop);
+    }
+    sort_routes(route, other, n);
+    t->routes = keep_last(t, route, n);
+    if (lpm_rib_fill(&t->rib, route, t->routes))
+        return -ENOMEM;
+    lpm_image_rebuild(&t->image, &t->rib, t->routes);
+    lpm_aim(t);
+    return t->image.broken ? -ENOMEM : 0;
+}
+
 int lpm_build(struct lpm **out, const struct lpm_route *routes, size_t n)
 {
     struct lpm *t = lpm_new();
-    int err = t ? 0 : -ENOMEM;
-    for (size_t i = 0; !err && i < n; i++) {
-        uint32_t old, hop;
-        err = request(t, routes[i], &old, &hop);
-        if (!err && old)
-            lpm_hops_put(&t->hops, old);
-    }
-    if (!err) {
-        lpm_image_fit(&t->image, t->routes);
-        lpm_image_rebuild(&t->image, &t->rib);
-        aim(t);
-        err = t->image.broken ? -ENOMEM : 0;
-    }
+    uint64_t *route = mem_array(n, sizeof *route), *other = mem_array(n, sizeof *other);
+    int err = t && route && other ? build(t, routes, n, route, other) : -ENOMEM;
+    mem_free(route, n * sizeof *route);
+    mem_free(other, n * sizeof *other);
     if (err)
         lpm_free(t);
     else
@@ -293,5 +191,6 @@ size_t lpm_count(const struct lpm *t)
 
 size_t lpm_bytes(const struct lpm *t)
 {
-    return sizeof *t + lpm_rib_bytes(&t->rib) + lpm_hops_bytes(&t->hops) + lpm_image_bytes(&t->image);
+    return sizeof *t + lpm_rib_bytes(&t->rib) + lpm_hops_bytes(&t->hops) + lpm_image_bytes(&t->image) +
+           lpm_plan_bytes(&t->image.plan);
 }

@@ -1,135 +1,139 @@
-/* lpm_image.c - compiles the requested routes into the image that lookups read; the image is drawn in lpm.c.
+/* lpm_image.c - the image that lookups read, kept up to date change by change; it is drawn in lpm.c.
  *
- * The image is a function of the answers alone: a range of addresses with one answer is a leaf however many
- * routes say so, everything else is a node. An update recomputes the slots that the route covers and the
- * nodes above them; nodes beside the path are taken over as they are. What is not needed any more is given
- * back before the replacement is made, so an update needs no second copy.
+ * A changed route changes the answers of the addresses below it that no longer route covers: gaps between the
+ * routes below it. Each gap is painted with the new answer (that of the route, or, when it was removed, of
+ * the longest prefix around it). Painting walks down where a gap ends within a slot; a node that a gap covers
+ * goes. Two things painting cannot do: cut a leaf in two, and write an answer or a node into a packed node
+ * that has no room for it. Then that leaf or that node is compiled anew from the requested routes, which are
+ * up to date already, so that whatever else was to be painted there is right from then on.
  *
- * Nodes are of seven sizes: 4, 8 and 16 words, the smaller split out of the larger, so that none straddles a
- * cache line it need not touch, and 32 to 80 words in lines. Freed nodes wait in a list for their size.
+ * So a change costs the length of its own path, and what is compiled anew is at most one packed node a level.
+ * The cuts of the nodes above stay as they were, though they may no longer be the best: after as many changes
+ * as there were routes, or when the nodes take twice the memory, the image is rebuilt as a whole, which is a
+ * constant for each change. A node that comes to hold one answer only becomes a leaf at once.
+ *
+ * Nodes are powers of two of bytes, from 8 on, and aligned to their size or to cache lines. Freed nodes wait
+ * in a list for their size; larger ones are split when there is nothing else.
  *
  * If memory runs out in the middle the image is marked broken and every entry written from there on is
  * meaningless; the table then answers from the requested routes (lpm.c). */
+#include "dataplane/addr.h"
 #include "dataplane/lpm_int.h"
 #include "dataplane/mem.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define SLOTS     (1u << LPM_STRIDE)
-#define LINE      16 /* words a cache line */
-#define HEAD      2  /* words of a node's bitmap, before its entries */
-#define POOL_MIN  (8 * LINE)
-#define SMALL_MAX 2 /* the largest class that is split */
+#define PAD      8     /* bytes behind the last node: a lookup reads four wherever an element begins */
+#define PLAN_MAX 65536 /* bytes of working memory that are kept from one change to the next */
 
-static unsigned size_class(unsigned words)
-{
-    return words <= 4 ? 0 : words <= 8 ? 1 : 1 + (words + LINE - 1) / LINE;
-}
+/* -- memory ---------------------------------------------------------------------------------------------- */
 
-static unsigned class_words(unsigned class)
+static unsigned root_bits_for(size_t routes)
 {
-    return class < SMALL_MAX ? 4u << class : (class - 1) * LINE;
+    return routes < 64 ? 8 : routes < 1024 ? 10 : routes < 8192 ? 12 : routes < 100000 ? 14 : 16;
 }
 
 int lpm_image_init(struct lpm_image *m)
 {
-    *m = (struct lpm_image){.used = LINE}; /* the first line is never a node: 0 means none */
-    return lpm_image_fit(m, 0) ? 0 : -ENOMEM;
+    *m = (struct lpm_image){.root_bits = root_bits_for(0)};
+    m->used = m->cap = sizeof *m->root << m->root_bits;
+    m->root = mem_alloc(m->cap + PAD);
+    return m->root ? 0 : -ENOMEM;
 }
 
 void lpm_image_free(struct lpm_image *m)
 {
-    mem_free(m->root, m->root ? sizeof *m->root << m->root_bits : 0);
-    mem_free(m->pool, m->cap * sizeof *m->pool);
+    mem_free(m->root, m->cap + PAD);
+    lpm_plan_free(&m->plan);
 }
 
 size_t lpm_image_bytes(const struct lpm_image *m)
 {
-    return (sizeof *m->root << m->root_bits) + m->cap * sizeof *m->pool;
+    return m->cap + PAD;
 }
 
-/* The common prefix lengths shall end where nodes end: 8, 14, 20, 26, 32 and 18, 24, 30. */
-static unsigned root_bits_for(size_t routes)
+static unsigned char *node_bytes(const struct lpm_image *m, uint32_t node)
 {
-    return routes < 64 ? 8 : routes < 8192 ? 14 : 18;
+    return (unsigned char *)m->root + lpm_node_at(node);
 }
 
-bool lpm_image_fit(struct lpm_image *m, size_t routes)
+static unsigned class_of(unsigned size, unsigned bits)
 {
-    unsigned bits = root_bits_for(routes);
-    if (m->root && bits <= m->root_bits)
-        return false;
-    uint32_t *root = mem_array((size_t)1 << bits, sizeof *root);
+    return size + bits < 3 ? 0 : size + bits - 3;
+}
+
+static size_t class_bytes(unsigned class)
+{
+    return (size_t)LPM_UNIT << class;
+}
+
+/* Let the image have cap bytes. => whether it has. */
+static bool resize(struct lpm_image *m, size_t cap)
+{
+    uint32_t *root = mem_resize(m->root, m->cap + PAD, cap + PAD);
     if (!root)
         return false;
-    mem_free(m->root, m->root ? sizeof *m->root << m->root_bits : 0);
     m->root = root;
-    m->root_bits = bits;
+    m->cap = cap;
     return true;
 }
 
-/* -- nodes ----------------------------------------------------------------------------------------------- */
-
-static uint32_t *node_words(const struct lpm_image *m, uint32_t entry)
+static void give(struct lpm_image *m, uint32_t place, unsigned class)
 {
-    return m->pool + (size_t)(entry & ~LPM_NODE) * LPM_UNIT;
+    *(m->root + (size_t)place * LPM_UNIT / sizeof *m->root) = m->free[class];
+    m->free[class] = place;
 }
 
-static uint64_t node_map(const uint32_t *words)
+/* Take bytes from the untouched end, aligned. => place, 0: out of memory. */
+static uint32_t extend(struct lpm_image *m, size_t bytes)
 {
-    uint64_t map;
-    memcpy(&map, words, sizeof map);
-    return map;
-}
-
-static unsigned node_class(uint64_t map)
-{
-    return size_class(HEAD + (unsigned)__builtin_popcountll(map));
-}
-
-/* Take size words from the untouched end. => node, 0: out of memory. */
-static uint32_t pool_extend(struct lpm_image *m, unsigned size)
-{
-    if (m->used + size > m->cap) {
-        size_t cap = m->cap + (m->cap > POOL_MIN ? m->cap : POOL_MIN);
-        uint32_t *bigger = mem_resize(m->pool, m->cap * sizeof *bigger, cap * sizeof *bigger);
-        if (!bigger)
+    size_t align = bytes < MEM_LINE ? bytes : MEM_LINE, start = (m->used + align - 1) & ~(align - 1);
+    if (start + bytes > m->cap) {
+        size_t cap = m->cap + m->cap / 8 + bytes + MEM_LINE;
+        if (cap / LPM_UNIT > LPM_PLACE || !resize(m, cap & ~(size_t)(MEM_LINE - 1)))
             return 0;
-        m->pool = bigger;
-        m->cap = cap;
     }
-    uint32_t node = (uint32_t)(m->used / LPM_UNIT);
-    m->used += size;
-    return node;
-}
-
-static void give(struct lpm_image *m, uint32_t node, unsigned class)
-{
-    *node_words(m, node) = m->free[class];
-    m->free[class] = node;
+    for (unsigned class = 0; m->used < start; class ++)
+        if (m->used & class_bytes(class)) {
+            give(m, (uint32_t)(m->used / LPM_UNIT), class);
+            m->used += class_bytes(class);
+        }
+    m->used += bytes;
+    return (uint32_t)(start / LPM_UNIT);
 }
 
 static uint32_t take(struct lpm_image *m, unsigned class)
 {
-    uint32_t node = m->free[class];
-    if (node) {
-        m->free[class] = *node_words(m, node);
-        return node;
-    }
-    if (class >= SMALL_MAX)
-        return pool_extend(m, class_words(class));
-    node = take(m, class + 1);
-    if (node)
-        give(m, node + class_words(class) / LPM_UNIT, class);
-    return node;
+    unsigned from = class;
+    while (from < LPM_CLASSES && !m->free[from])
+        from++;
+    if (from == LPM_CLASSES)
+        return extend(m, class_bytes(class));
+    uint32_t place = m->free[from];
+    m->free[from] = *(m->root + (size_t)place * LPM_UNIT / sizeof *m->root);
+    while (from-- > class)
+        give(m, place + (uint32_t)(class_bytes(from) / LPM_UNIT), from);
+    return place;
 }
 
-static void node_free(struct lpm_image *m, uint32_t entry)
+uint32_t lpm_node_new(struct lpm_image *m, unsigned size, unsigned bits)
 {
-    unsigned class = node_class(node_map(node_words(m, entry)));
-    m->live -= class_words(class);
-    give(m, entry & ~LPM_NODE, class);
+    unsigned class = class_of(size, bits);
+    uint32_t place = m->broken ? 0 : take(m, class);
+    if (!place) {
+        m->broken = true;
+        return 0;
+    }
+    m->live += class_bytes(class);
+    return LPM_NODE | size << LPM_SIZE_SHIFT | bits << LPM_BITS_SHIFT | place;
+}
+
+void lpm_node_free(struct lpm_image *m, uint32_t node)
+{
+    unsigned class = class_of(lpm_node_size(node), lpm_node_bits(node));
+    m->live -= class_bytes(class);
+    give(m, node & LPM_PLACE, class);
 }
 
 /* Free all that hangs from an entry. */
@@ -137,128 +141,225 @@ static void tree_free(struct lpm_image *m, uint32_t entry)
 {
     if (!(entry & LPM_NODE))
         return;
-    const uint32_t *w = node_words(m, entry);
-    unsigned runs = (unsigned)__builtin_popcountll(node_map(w));
-    for (unsigned i = 0; i < runs; i++)
-        tree_free(m, w[HEAD + i]);
-    node_free(m, entry);
-}
-
-/* Write out what an entry stands for, slot by slot. */
-static void decode(const struct lpm_image *m, uint32_t entry, uint32_t *slots)
-{
-    const uint32_t *w = entry & LPM_NODE ? node_words(m, entry) : NULL;
-    uint64_t map = w ? node_map(w) : 0;
-    size_t run = HEAD - 1;
-    for (unsigned i = 0; i < SLOTS; i++) {
-        run += map >> i & 1;
-        slots[i] = w ? w[run] : entry;
+    if (lpm_node_size(entry) == 2) {
+        const uint32_t *slot = m->root + lpm_node_at(entry) / sizeof *slot;
+        for (uint32_t i = 0; i < 1u << lpm_node_bits(entry); i++)
+            tree_free(m, slot[i]);
     }
+    lpm_node_free(m, entry);
 }
 
-/* => the entry that stands for these slots: a leaf where they are one answer, else a new node. */
-static uint32_t encode(struct lpm_image *m, const uint32_t *slots)
+/* -- nodes ----------------------------------------------------------------------------------------------- */
+
+unsigned lpm_leaf_size(uint32_t leaf)
 {
-    uint32_t run[SLOTS];
-    unsigned runs = 0;
-    uint64_t map = 0;
-    for (unsigned i = 0; i < SLOTS; i++)
-        if (!i || slots[i] != slots[i - 1]) {
-            map |= (uint64_t)1 << i;
-            run[runs++] = slots[i];
+    return leaf < 1u << 8 ? 0 : leaf < 1u << 16 ? 1 : 2;
+}
+
+static uint32_t element(const struct lpm_image *m, uint32_t node, uint32_t i)
+{
+    const unsigned char *b = node_bytes(m, node);
+    unsigned size = lpm_node_size(node);
+    uint16_t half;
+    uint32_t word;
+    if (size == 0)
+        return b[i];
+    memcpy(&half, b + (size_t)i * 2, sizeof half);
+    memcpy(&word, b + (size_t)i * sizeof word, sizeof word);
+    return size == 1 ? half : word;
+}
+
+uint32_t lpm_node_settle(struct lpm_image *m, uint32_t node)
+{
+    const unsigned char *b = node_bytes(m, node);
+    size_t one = (size_t)1 << lpm_node_size(node), bytes = one << lpm_node_bits(node);
+    uint32_t leaf = element(m, node, 0);
+    if (leaf & LPM_NODE || memcmp(b, b + one, bytes - one) != 0)
+        return node;
+    lpm_node_free(m, node);
+    return leaf;
+}
+
+void lpm_node_paint(struct lpm_image *m, uint32_t node, uint32_t first, uint32_t n, uint32_t leaf)
+{
+    unsigned char *b = node_bytes(m, node);
+    uint16_t half = (uint16_t)leaf;
+    if (lpm_node_size(node) == 0)
+        memset(b + first, (int)leaf, n);
+    else if (lpm_node_size(node) == 1)
+        for (size_t i = first; i < (size_t)first + n; i++)
+            memcpy(b + i * 2, &half, sizeof half);
+    else
+        for (size_t i = first; i < (size_t)first + n; i++)
+            memcpy(b + i * 4, &leaf, sizeof leaf);
+}
+
+/* -- changing -------------------------------------------------------------------------------------------- */
+
+/* => the entry for all below addr/depth, from the requested routes. */
+static uint32_t compile(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned depth)
+{
+    uint32_t last = addr | ~ip4_mask(depth), hop = lpm_rib_match(r, addr, depth);
+    struct lpm_cursor c = lpm_rib_seek(r, addr, depth + 1);
+    uint64_t route;
+    m->plan.n = 0;
+    while (lpm_rib_next(r, &c, &route) && lpm_route_addr(route) <= last)
+        if (lpm_route_len(route) > depth && lpm_plan_add(&m->plan, route)) {
+            m->broken = true;
+            return 0;
         }
-    if (runs == 1)
-        return run[0];
-    unsigned class = size_class(HEAD + runs);
-    uint32_t node = m->broken ? 0 : take(m, class);
-    if (!node) {
-        m->broken = true;
-        return 0;
-    }
-    uint32_t *w = node_words(m, node);
-    memcpy(w, &map, sizeof map);
-    memcpy(w + HEAD, run, runs * sizeof *run);
-    m->live += class_words(class);
-    return node | LPM_NODE;
+    return lpm_plan_compile(m, depth, hop);
 }
 
-/* -- compiling ------------------------------------------------------------------------------------------- */
-
-static void expand(struct lpm_image *m, const struct lpm_rib *r, uint32_t n, unsigned bits, uint32_t hop,
-                   uint32_t *slots);
-
-static uint32_t own_hop(const struct lpm_rib *r, uint32_t n, uint32_t inherited)
-{
-    return r->node[n].hop ? r->node[n].hop : inherited;
-}
-
-/* => the entry for all addresses below trie node n, of which hop covers those that no longer route does. */
-static uint32_t compile(struct lpm_image *m, const struct lpm_rib *r, uint32_t n, uint32_t hop)
-{
-    uint32_t slots[SLOTS];
-    if (!r->node[n].child[0] && !r->node[n].child[1])
-        return hop;
-    expand(m, r, n, LPM_STRIDE, hop, slots);
-    return encode(m, slots);
-}
-
-/* Fill the 2^bits slots below trie node n (0: nothing there). */
-static void expand(struct lpm_image *m, const struct lpm_rib *r, uint32_t n, unsigned bits, uint32_t hop,
-                   uint32_t *slots)
-{
-    hop = own_hop(r, n, hop);
-    if (!bits) {
-        slots[0] = compile(m, r, n, hop);
-    } else if (!n) {
-        for (size_t i = 0; i < (size_t)1 << bits; i++)
-            slots[i] = hop;
-    } else {
-        expand(m, r, r->node[n].child[0], bits - 1, hop, slots);
-        expand(m, r, r->node[n].child[1], bits - 1, hop, slots + ((size_t)1 << (bits - 1)));
-    }
-}
-
-/* The route that changed, and how far down its bits the update is. */
-struct change {
-    uint32_t addr;
-    unsigned len, depth;
+/* Addresses that shall have one answer. */
+struct gap {
+    uint32_t first, last, hop;
 };
 
-/* Update the slots of one node (2^bits of them, below trie node n) for a changed route. */
-static void touch(struct lpm_image *m, const struct lpm_rib *r, uint32_t n, unsigned bits, uint32_t hop,
-                  struct change c, uint32_t *slots)
+static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t entry, uint32_t addr,
+                      unsigned depth, struct gap g);
+
+/* => whether a packed node can show the gap: the answer fits, and slots partly covered show it already. */
+static bool can_show(const struct lpm_image *m, uint32_t node, uint32_t from, uint32_t to, bool part_from,
+                     bool part_to, uint32_t hop)
 {
-    for (; bits && c.depth < c.len; c.depth++) {
-        unsigned b = c.addr >> (31 - c.depth) & 1;
-        hop = own_hop(r, n, hop);
-        n = r->node[n].child[b];
-        bits--;
-        slots += (size_t)b << bits;
-    }
-    if (c.depth == c.len) {
-        for (size_t i = 0; i < (size_t)1 << bits; i++)
-            tree_free(m, slots[i]);
-        expand(m, r, n, bits, hop, slots);
-    } else {
-        uint32_t below[SLOTS], old = slots[0];
-        decode(m, old, below);
-        if (old & LPM_NODE)
-            node_free(m, old);
-        touch(m, r, n, LPM_STRIDE, hop, c, below);
-        slots[0] = encode(m, below);
+    return lpm_leaf_size(hop) <= lpm_node_size(node) && (!part_from || element(m, node, from) == hop) &&
+           (!part_to || element(m, node, to) == hop);
+}
+
+/* Paint slots from..to of a node or the root, whose slots resolve down to depth; `slot` is its first. */
+static void paint_slots(struct lpm_image *m, const struct lpm_rib *r, size_t slot, uint32_t addr,
+                        unsigned depth, struct gap g)
+{
+    uint32_t span = ~ip4_mask(depth);
+    for (uint32_t a = (g.first > addr ? g.first : addr) & ~span;; a += span + 1) {
+        size_t at = slot + (depth ? (a - addr) >> (32 - depth) : 0);
+        uint32_t entry = paint(m, r, m->root[at], a, depth, g);
+        m->root[at] = entry;
+        if (g.last - a <= span)
+            break;
     }
 }
 
-void lpm_image_update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len)
+/* => what stands for addr/depth once the part of the gap in it is painted. */
+static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t entry, uint32_t addr,
+                      unsigned depth, struct gap g)
 {
-    touch(m, r, LPM_RIB_ROOT, m->root_bits, 0, (struct change){.addr = addr, .len = len}, m->root);
+    uint32_t last = addr | ~ip4_mask(depth);
+    if (g.first <= addr && g.last >= last) {
+        tree_free(m, entry);
+        return g.hop;
+    }
+    if (!(entry & LPM_NODE))
+        return entry == g.hop ? entry : compile(m, r, addr, depth);
+    unsigned below = depth + lpm_node_bits(entry);
+    if (g.first < addr)
+        g.first = addr;
+    if (g.last > last)
+        g.last = last;
+    if (lpm_node_size(entry) == 2) {
+        paint_slots(m, r, lpm_node_at(entry) / sizeof *m->root, addr, below, g);
+        return m->broken ? 0 : lpm_node_settle(m, entry);
+    }
+    uint32_t span = ~ip4_mask(below), from = (g.first - addr) >> (32 - below),
+             to = (g.last - addr) >> (32 - below);
+    bool part_from = g.first & span, part_to = ~g.last & span;
+    if (!can_show(m, entry, from, to, part_from || (from == to && part_to), part_to, g.hop)) {
+        lpm_node_free(m, entry);
+        return compile(m, r, addr, depth);
+    }
+    lpm_node_paint(m, entry, from, to - from + 1, g.hop);
+    return lpm_node_settle(m, entry);
 }
 
-void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r)
+static void update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len)
 {
+    struct gap g = {.first = addr, .hop = lpm_rib_match(r, addr, len)};
+    uint32_t end = addr | ~ip4_mask(len);
+    struct lpm_cursor c = lpm_rib_seek(r, addr, len + 1);
+    uint64_t route;
+    while (!m->broken && lpm_rib_next(r, &c, &route) && lpm_route_addr(route) <= end) {
+        uint32_t next = lpm_route_addr(route), last = next | ~ip4_mask(lpm_route_len(route));
+        if (next < g.first)
+            continue; /* inside the one before */
+        if (next > g.first) {
+            g.last = next - 1;
+            paint_slots(m, r, 0, 0, m->root_bits, g);
+        }
+        if (last == end)
+            return;
+        g.first = last + 1;
+    }
+    g.last = end;
+    if (!m->broken)
+        paint_slots(m, r, 0, 0, m->root_bits, g);
+}
+
+void lpm_image_update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len,
+                      size_t routes)
+{
+    if (m->broken || m->changes++ > m->routes + 64 || m->live > 2 * m->fresh + 16384)
+        lpm_image_rebuild(m, r, routes);
+    else
+        update(m, r, addr & ip4_mask(len), len);
+}
+
+/* -- all of it ------------------------------------------------------------------------------------------- */
+
+static void start(struct lpm_image *m, size_t routes)
+{
+    unsigned bits = root_bits_for(routes);
+    size_t bytes = sizeof *m->root << bits;
     memset(m->free, 0, sizeof m->free);
-    m->used = LINE;
     m->live = 0;
-    m->broken = false;
-    expand(m, r, LPM_RIB_ROOT, m->root_bits, 0, m->root);
+    m->broken = bytes > m->cap && !resize(m, bytes);
+    if (m->broken)
+        return;
+    memset(m->root, 0, bytes);
+    m->root_bits = bits;
+    m->used = bytes;
+}
+
+/* Compile what was collected for one entry of the root. */
+static void flush(struct lpm_image *m)
+{
+    if (!m->plan.n)
+        return;
+    uint32_t slot = lpm_route_addr(m->plan.route[0]) >> (32 - m->root_bits);
+    uint32_t entry = lpm_plan_compile(m, m->root_bits, m->root[slot]);
+    m->root[slot] = entry;
+    m->plan.n = 0;
+}
+
+static void collect(struct lpm_image *m, uint64_t route)
+{
+    uint32_t addr = lpm_route_addr(route), shift = 32 - m->root_bits;
+    if (m->plan.n && addr >> shift != lpm_route_addr(m->plan.route[0]) >> shift)
+        flush(m);
+    if (lpm_route_len(route) > m->root_bits) {
+        m->broken |= lpm_plan_add(&m->plan, route) != 0;
+        return;
+    }
+    for (size_t i = 0; i < (size_t)1 << (m->root_bits - lpm_route_len(route)); i++)
+        m->root[(addr >> shift) + i] = lpm_route_hop(route);
+}
+
+void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r, size_t routes)
+{
+    struct lpm_cursor c = lpm_rib_seek(r, 0, 0);
+    uint64_t route;
+    start(m, routes);
+    m->plan.n = 0;
+    while (!m->broken && lpm_rib_next(r, &c, &route))
+        collect(m, route);
+    if (!m->broken)
+        flush(m);
+    m->fresh = m->live;
+    m->changes = 0;
+    m->routes = (uint32_t)routes;
+    if (lpm_plan_bytes(&m->plan) > PLAN_MAX)
+        lpm_plan_free(&m->plan);
+    size_t enough = (m->used + m->used / 64 + MEM_LINE) & ~(size_t)(MEM_LINE - 1);
+    if (!m->broken && enough + enough / 32 < m->cap)
+        resize(m, enough); /* where that fails it stays as it is */
 }

@@ -7,43 +7,17 @@
 
 #include <stdbool.h>
 
-/* -- requested routes: a binary trie in one array, index 0 is "no node", index 1 the root (lpm_rib.c) ---- */
+/* -- next hops: a small identifier for each (lpm_hops.c) ------------------------------------------------- */
 
-struct lpm_bit {
-    uint32_t child[2];
-    uint32_t hop; /* identifier of the route that ends here, 0: none */
-};
-
-struct lpm_rib {
-    struct lpm_bit *node;
-    uint32_t used, cap, spare; /* nodes ever used; room; list of free nodes through child[0] */
-    uint32_t n_spare;
-};
-
-#define LPM_RIB_ROOT 1u
-
-int lpm_rib_init(struct lpm_rib *r);
-void lpm_rib_free(struct lpm_rib *r);
-/* Make room for n nodes more. => 0, or -ENOMEM (unchanged). */
-int lpm_rib_reserve(struct lpm_rib *r, uint32_t n);
-/* => the hop of addr/len, its node made if need be; len nodes must be reserved. Valid until the next
- * change. */
-uint32_t *lpm_rib_at(struct lpm_rib *r, uint32_t addr, unsigned len);
-/* Take out addr/len. => its hop, 0: it was not there. */
-uint32_t lpm_rib_take(struct lpm_rib *r, uint32_t addr, unsigned len);
-/* => the hop of the longest prefix that covers addr, 0: none. */
-uint32_t lpm_rib_match(const struct lpm_rib *r, uint32_t addr);
-size_t lpm_rib_bytes(const struct lpm_rib *r);
-
-/* -- next hops: a small identifier for each distinct one, counted; 0 stands for LPM_MISS (lpm_rib.c) ----- */
+#define LPM_PLAIN    0x4000u /* next hop v < LPM_PLAIN is identifier v + 1; 0 stands for LPM_MISS */
+#define LPM_HOP_BITS 26      /* of an identifier; those of other next hops begin at LPM_PLAIN + 1 */
 
 struct lpm_hops {
-    uint32_t *value, *refs; /* by identifier; a free identifier's value is the next free one */
+    uint32_t *value, *refs; /* by identifier - LPM_PLAIN - 1; a free one's value is the next free one + 1 */
     uint32_t used, cap, spare;
-    struct exact *ids; /* (0, value) -> identifier */
+    struct exact *ids; /* (0, value) -> index into value; NULL before the first */
 };
 
-int lpm_hops_init(struct lpm_hops *h);
 void lpm_hops_free(struct lpm_hops *h);
 /* => 0 and the identifier of value, one reference more; or -ENOMEM (unchanged). */
 int lpm_hops_get(struct lpm_hops *h, uint32_t value, uint32_t *id);
@@ -51,34 +25,149 @@ int lpm_hops_get(struct lpm_hops *h, uint32_t value, uint32_t *id);
 void lpm_hops_put(struct lpm_hops *h, uint32_t id);
 size_t lpm_hops_bytes(const struct lpm_hops *h);
 
-/* -- the compiled image (lpm_image.c; drawn in lpm.c) ---------------------------------------------------- */
+static inline uint32_t lpm_hops_value(const struct lpm_hops *h, uint32_t id)
+{
+    return id <= LPM_PLAIN ? id - 1 : h->value[id - LPM_PLAIN - 1];
+}
 
-#define LPM_NODE    0x80000000u /* an entry is LPM_NODE | node, or the identifier of a next hop */
-#define LPM_STRIDE  6           /* address bits a node resolves */
-#define LPM_UNIT    4           /* words: nodes are numbered in units */
-#define LPM_CLASSES 7
+/* -- requested routes: sorted by address, then length, in blocks (lpm_rib.c) ----------------------------- */
+
+/* A route is one number: address, length (6 bits), identifier of the next hop. Without the last it is the
+ * route's key. */
+#define LPM_BLOCK 128 /* routes a block holds */
+
+static inline uint64_t lpm_route_make(uint32_t addr, unsigned len, uint32_t hop)
+{
+    return (uint64_t)addr << 32 | (uint64_t)len << LPM_HOP_BITS | hop;
+}
+
+static inline uint32_t lpm_route_addr(uint64_t route)
+{
+    return (uint32_t)(route >> 32);
+}
+
+static inline unsigned lpm_route_len(uint64_t route)
+{
+    return (unsigned)(route >> LPM_HOP_BITS & 63);
+}
+
+static inline uint32_t lpm_route_hop(uint64_t route)
+{
+    return (uint32_t)route & ((1u << LPM_HOP_BITS) - 1);
+}
+
+struct lpm_part {
+    uint64_t first; /* no route of this block is less, none of the blocks before is as much */
+    uint32_t block, n;
+};
+
+struct lpm_rib {
+    uint64_t *block;       /* block_cap of LPM_BLOCK routes; a free one's first number is the next free + 1 */
+    struct lpm_part *part; /* the blocks in order; at least one */
+    uint32_t parts, part_cap, blocks, block_cap, spare;
+};
+
+/* A place in the order. */
+struct lpm_cursor {
+    uint32_t part, at;
+};
+
+int lpm_rib_init(struct lpm_rib *r);
+void lpm_rib_free(struct lpm_rib *r);
+/* Make the routes these n, sorted by key and all different, of an empty one. => 0, or -ENOMEM (unchanged). */
+int lpm_rib_fill(struct lpm_rib *r, const uint64_t *route, size_t n);
+/* Make room for one route more. => 0, or -ENOMEM (unchanged). */
+int lpm_rib_reserve(struct lpm_rib *r);
+/* Set a route's hop; room must be reserved. => its former hop, 0: it was not there. */
+uint32_t lpm_rib_set(struct lpm_rib *r, uint32_t addr, unsigned len, uint32_t hop);
+/* Take out addr/len. => its hop, 0: it was not there. Does not allocate. */
+uint32_t lpm_rib_take(struct lpm_rib *r, uint32_t addr, unsigned len);
+/* => the hop of the longest prefix of at most len bits that covers addr, 0: none. */
+uint32_t lpm_rib_match(const struct lpm_rib *r, uint32_t addr, unsigned len);
+/* => the place of the first route from addr/len on. */
+struct lpm_cursor lpm_rib_seek(const struct lpm_rib *r, uint32_t addr, unsigned len);
+/* => whether there is a route at the cursor, which then moves on. */
+bool lpm_rib_next(const struct lpm_rib *r, struct lpm_cursor *c, uint64_t *route);
+size_t lpm_rib_bytes(const struct lpm_rib *r);
+
+/* -- the compiled image (drawn in lpm.c): storage and changes in lpm_image.c, layout in lpm_plan.c ------- */
+
+/* An entry is the identifier of a next hop, or a node: LPM_NODE, log2 of its elements' bytes (2 bits), the
+ * address bits it resolves (4 bits), its place in units of LPM_UNIT bytes. */
+#define LPM_NODE       0x80000000u
+#define LPM_SIZE_SHIFT 29
+#define LPM_BITS_SHIFT 25
+#define LPM_PLACE      0x1ffffffu
+#define LPM_UNIT       8
+#define LPM_CLASSES    15
+
+static inline unsigned lpm_node_size(uint32_t entry)
+{
+    return entry >> LPM_SIZE_SHIFT & 3;
+}
+
+static inline unsigned lpm_node_bits(uint32_t entry)
+{
+    return entry >> LPM_BITS_SHIFT & 15;
+}
+
+static inline size_t lpm_node_at(uint32_t entry)
+{
+    return (size_t)(entry & LPM_PLACE) * LPM_UNIT;
+}
+
+/* What compiling needs besides the image: the routes below one entry and how their nodes are cut. */
+struct lpm_plan {
+    uint64_t *route;
+    uint32_t *cut;
+    uint32_t n, route_cap, cuts, cut_cap, at;
+    uint32_t chain_cost[33]; /* of a route alone that many bits down; how its node is cut */
+    uint32_t chain_cut[33];
+    unsigned leaf; /* log2 of a leaf's bytes that these costs are for */
+};
 
 struct lpm_image {
-    uint32_t *root, *pool; /* 2^root_bits entries; words of the nodes */
+    uint32_t *root; /* 2^root_bits entries, and after them the nodes: one block of memory */
     unsigned root_bits;
-    uint32_t free[LPM_CLASSES]; /* free nodes by size, linked through their first word; 0: none */
-    size_t used, cap, live;     /* words: handed out once; room; in use */
     bool broken;                /* memory ran out while compiling: must not be read */
+    uint32_t free[LPM_CLASSES]; /* free nodes by size, linked through their first word; 0: none */
+    size_t used, cap, live;     /* bytes: handed out once; room; in use */
+    size_t fresh;               /* live when last built as a whole */
+    uint32_t changes, routes;   /* since then; then */
+    struct lpm_plan plan;
 };
 
 int lpm_image_init(struct lpm_image *m);
 void lpm_image_free(struct lpm_image *m);
-/* Recompile what the route addr/len can change, or all. The image is broken afterwards if memory ran out. */
-void lpm_image_update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len);
-void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r);
-/* Make the root fit that many routes. => whether it was replaced: lpm_image_rebuild must follow. Without
- * memory it stays as it is, which is slower and not wrong. */
-bool lpm_image_fit(struct lpm_image *m, size_t routes);
+/* Bring the image up to date after the route addr/len changed; routes: how many there are. The image is
+ * broken afterwards if memory ran out. */
+void lpm_image_update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len,
+                      size_t routes);
+void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r, size_t routes);
+/* => bytes that lookups may read. */
 size_t lpm_image_bytes(const struct lpm_image *m);
+
+/* => a node's place, 0: out of memory. */
+uint32_t lpm_node_new(struct lpm_image *m, unsigned size, unsigned bits);
+void lpm_node_free(struct lpm_image *m, uint32_t entry);
+/* => the only leaf that all slots of the node hold, the node then being free; or the node. */
+uint32_t lpm_node_settle(struct lpm_image *m, uint32_t node);
+/* Set slots of a node to one leaf, which must fit. */
+void lpm_node_paint(struct lpm_image *m, uint32_t node, uint32_t first, uint32_t n, uint32_t leaf);
+/* => log2 of the bytes a leaf takes. */
+unsigned lpm_leaf_size(uint32_t leaf);
+
+/* => the entry for all addresses below addr/depth: the plan's routes (sorted, all longer), of which hop
+ * covers what they do not. The image is broken afterwards if memory ran out. */
+uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop);
+/* Collect one route. => 0, or -ENOMEM. */
+int lpm_plan_add(struct lpm_plan *p, uint64_t route);
+void lpm_plan_free(struct lpm_plan *p);
+size_t lpm_plan_bytes(const struct lpm_plan *p);
 
 /* -- the table ------------------------------------------------------------------------------------------- */
 
-enum lpm_variant { LPM_WALK, LPM_PORTABLE, LPM_POPCNT };
+enum lpm_variant { LPM_WALK, LPM_PORTABLE, LPM_AVX2, LPM_AVX512, LPM_VARIANTS };
 
 struct lpm {
     struct lpm_image image;
@@ -90,7 +179,10 @@ struct lpm {
     enum lpm_variant variant; /* how lookups read the image when it is whole */
 };
 
-/* Choose how lookups run. => false: this machine cannot run that one; nothing changed. */
+/* Choose how lookups run (lpm_bulk.c). => false: this machine cannot run that one; nothing changed. */
 bool lpm_use(struct lpm *t, enum lpm_variant v);
+enum lpm_variant lpm_best(void);
+/* Point lookups at the image, or at the requested routes while the image is broken. */
+void lpm_aim(struct lpm *t);
 
 #endif

@@ -1,0 +1,355 @@
+/* lpm_bulk.c - lookups in the image of a longest-prefix match, one and many; the image is drawn in lpm.c.
+ *
+ * One lookup is a chain of loads; of many lookups the loads overlap. With AVX-512 one gather takes 16 of them
+ * a step, at about the same cost however few lanes need it, so that what matters is to keep lanes busy:
+ *
+ *   64 addresses -> root -> step, while most lanes stand at a node -> answers
+ *                                                 | the others
+ *                                                 v
+ *                         queue: place of the answer, node, rest of the address
+ *                           |  ^
+ *                           v  | squeezed together (vpcompressd): still at a node
+ *                      a round of steps -> answers, stored one by one
+ *
+ * A round is run whenever some hundreds wait, so that its gathers are full and independent of each other;
+ * only the last of a call may not be. Where most addresses need the same number of steps, nothing is ever
+ * moved.
+ *
+ * AVX2 has gathers and cannot squeeze: eight lanes go round until the last is done. The portable variant
+ * keeps lists of the addresses still to be followed, without branching on what they are. */
+#include "dataplane/lpm_int.h"
+
+#include <string.h>
+
+#define ALWAYS __attribute__((always_inline)) static inline
+
+/* -- one ------------------------------------------------------------------------------------------------- */
+
+/* Follow a node by the first bits of rest, which are then shifted out. */
+ALWAYS uint32_t step(const uint32_t *root, uint32_t node, uint32_t *rest)
+{
+    unsigned bits = lpm_node_bits(node), unused = 32 - (8u << lpm_node_size(node));
+    const unsigned char *at = (const unsigned char *)root + lpm_node_at(node) +
+                              ((size_t)(*rest >> (32 - bits)) << lpm_node_size(node));
+    uint32_t entry;
+    memcpy(&entry, at, sizeof entry);
+    *rest <<= bits;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return entry >> unused;
+#else
+    return entry << unused >> unused;
+#endif
+}
+
+static uint32_t image_one(const struct lpm *t, uint32_t addr)
+{
+    const uint32_t *root = t->image.root;
+    uint32_t e = root[addr >> (32 - t->image.root_bits)], rest = addr << t->image.root_bits;
+    while (e & LPM_NODE)
+        e = step(root, e, &rest);
+    return lpm_hops_value(&t->hops, e);
+}
+
+static uint32_t walk_one(const struct lpm *t, uint32_t addr)
+{
+    return lpm_hops_value(&t->hops, lpm_rib_match(&t->rib, addr, 32));
+}
+
+static void walk_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        nexthop[i] = walk_one(t, addr[i]);
+}
+
+/* -- many, portable -------------------------------------------------------------------------------------- */
+
+#define LANES 64
+
+/* Up to LANES lookups: busy lists the lanes that still stand at a node. */
+static void portable_lanes(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n)
+{
+    const uint32_t *root = t->image.root;
+    unsigned bits = t->image.root_bits, busy_n = 0;
+    uint32_t e[LANES], rest[LANES];
+    uint8_t busy[LANES];
+    for (unsigned i = 0; i < n; i++) {
+        e[i] = root[addr[i] >> (32 - bits)];
+        rest[i] = addr[i] << bits;
+        busy[busy_n] = (uint8_t)i;
+        busy_n += e[i] >> 31;
+    }
+    while (busy_n) {
+        unsigned left = 0;
+        for (unsigned k = 0; k < busy_n; k++) {
+            unsigned i = busy[k];
+            e[i] = step(root, e[i], &rest[i]);
+            busy[left] = (uint8_t)i;
+            left += e[i] >> 31;
+        }
+        busy_n = left;
+    }
+    for (unsigned i = 0; i < n; i++)
+        nexthop[i] = lpm_hops_value(&t->hops, e[i]);
+}
+
+static void portable_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
+{
+    for (; n >= LANES; n -= LANES, addr += LANES, nexthop += LANES)
+        portable_lanes(t, addr, nexthop, LANES);
+    portable_lanes(t, addr, nexthop, (unsigned)n);
+}
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+/* -- many, AVX-512 --------------------------------------------------------------------------------------- */
+
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,popcnt")))
+#define VECS   4 /* vectors that take their steps together */
+#define GROUP  (16 * VECS)
+#define MOST   44  /* lanes of a group at a node that make a step of the group worth while */
+#define QUEUE  512 /* waiting addresses that set off a round */
+#define CHUNK  ((size_t)1 << 14)
+
+/* Addresses still on their way: where their answer goes, the node they stand at, the bits they still have. */
+struct queue {
+    uint32_t at[QUEUE + 2 * GROUP], entry[QUEUE + 2 * GROUP], rest[QUEUE + 2 * GROUP];
+    unsigned n;
+};
+
+struct group {
+    __m512i e[VECS], rest[VECS];
+};
+
+AVX512 ALWAYS __mmask16 lanes_of(unsigned n, unsigned at)
+{
+    return at + 16 <= n ? 0xffff : at < n ? (__mmask16)((1u << (n - at)) - 1) : 0;
+}
+
+AVX512 ALWAYS unsigned nodes_in(const struct group *g)
+{
+    unsigned n = 0;
+    for (int k = 0; k < VECS; k++)
+        n += (unsigned)__builtin_popcount(_mm512_movepi32_mask(g->e[k]));
+    return n;
+}
+
+/* One step for the lanes at a node; a leaf's first bits are 0, which `kept` leaves alone. */
+AVX512 ALWAYS __m512i step16(const uint32_t *root, __m512i e, __m512i *rest)
+{
+    const __m512i kept = _mm512_setr_epi32(-1, 0, 0, 0, 0xff, 0xffff, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    __m512i kind = _mm512_srli_epi32(e, LPM_SIZE_SHIFT); /* 4 + size; 0: leaf */
+    __m512i bits = _mm512_and_si512(_mm512_srli_epi32(e, LPM_BITS_SHIFT), _mm512_set1_epi32(15));
+    __m512i slot = _mm512_srlv_epi32(*rest, _mm512_sub_epi32(_mm512_set1_epi32(32), bits));
+    __m512i place = _mm512_slli_epi32(_mm512_and_si512(e, _mm512_set1_epi32(LPM_PLACE)), 3);
+    slot = _mm512_sllv_epi32(slot, _mm512_and_si512(kind, _mm512_set1_epi32(3)));
+    *rest = _mm512_sllv_epi32(*rest, bits);
+    e = _mm512_mask_i32gather_epi32(e, _mm512_movepi32_mask(e), _mm512_add_epi32(place, slot), root, 1);
+    return _mm512_and_si512(e, _mm512_permutexvar_epi32(kind, kept));
+}
+
+/* Let the group take a step, and another while most of it stands at a node. */
+AVX512 ALWAYS void group_run(const uint32_t *root, struct group *g, unsigned enough)
+{
+    while (nodes_in(g) >= enough) {
+        for (int k = 0; k < VECS; k++)
+            g->e[k] = step16(root, g->e[k], &g->rest[k]);
+        enough = MOST;
+    }
+}
+
+/* => the next hops of leaves; anything for nodes. */
+AVX512 ALWAYS __m512i hops16(const struct lpm_hops *h, __m512i e)
+{
+    __m512i plain = _mm512_sub_epi32(e, _mm512_set1_epi32(1));
+    __mmask16 m = _mm512_cmpgt_epi32_mask(e, _mm512_set1_epi32(LPM_PLAIN));
+    if (!m)
+        return plain;
+    __m512i at = _mm512_sub_epi32(plain, _mm512_set1_epi32(LPM_PLAIN));
+    return _mm512_mask_i32gather_epi32(plain, m, at, h->value, 4);
+}
+
+/* Queue the lanes that stand at a node. */
+AVX512 ALWAYS void queue_put(struct queue *q, __m512i at, __m512i e, __m512i rest)
+{
+    __mmask16 m = _mm512_movepi32_mask(e);
+    _mm512_storeu_si512(q->at + q->n, _mm512_maskz_compress_epi32(m, at));
+    _mm512_storeu_si512(q->entry + q->n, _mm512_maskz_compress_epi32(m, e));
+    _mm512_storeu_si512(q->rest + q->n, _mm512_maskz_compress_epi32(m, rest));
+    q->n += (unsigned)__builtin_popcount(m);
+}
+
+/* All that wait take a step or more; who arrives leaves the queue. */
+AVX512 static void queue_run(const struct lpm *t, struct queue *q, uint32_t *nexthop)
+{
+    uint32_t hop[GROUP] __attribute__((aligned(64))), to[GROUP] __attribute__((aligned(64)));
+    unsigned n = q->n;
+    q->n = 0;
+    for (unsigned i = 0; i < n; i += GROUP) {
+        struct group g;
+        __m512i at[VECS];
+        for (unsigned k = 0; k < VECS; k++) {
+            __mmask16 in = lanes_of(n, i + 16 * k);
+            at[k] = _mm512_loadu_si512(q->at + i + 16 * k);
+            g.rest[k] = _mm512_loadu_si512(q->rest + i + 16 * k);
+            g.e[k] = _mm512_maskz_loadu_epi32(in, q->entry + i + 16 * k);
+        }
+        group_run(t->image.root, &g, 1);
+        for (unsigned k = 0; k < VECS; k++) {
+            _mm512_store_si512(hop + 16 * k, hops16(&t->hops, g.e[k]));
+            _mm512_store_si512(to + 16 * k, at[k]);
+            queue_put(q, at[k], g.e[k], g.rest[k]);
+        }
+        for (unsigned k = 0; k < GROUP && i + k < n; k++)
+            nexthop[to[k]] = hop[k];
+    }
+}
+
+AVX512 static void avx512_chunk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n)
+{
+    const uint32_t *root = t->image.root;
+    const __m128i bits = _mm_cvtsi32_si128((int)t->image.root_bits),
+                  shift = _mm_cvtsi32_si128((int)(32 - t->image.root_bits));
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    struct queue q;
+    q.n = 0;
+    for (unsigned i = 0; i < n; i += GROUP) {
+        struct group g;
+        for (unsigned k = 0; k < VECS; k++) {
+            __mmask16 in = lanes_of(n, i + 16 * k);
+            __m512i a = _mm512_maskz_loadu_epi32(in, addr + i + 16 * k);
+            g.e[k] = _mm512_maskz_mov_epi32(in, _mm512_i32gather_epi32(_mm512_srl_epi32(a, shift), root, 4));
+            g.rest[k] = _mm512_sll_epi32(a, bits);
+        }
+        group_run(root, &g, MOST);
+        for (unsigned k = 0; k < VECS; k++) {
+            _mm512_mask_storeu_epi32(nexthop + i + 16 * k, lanes_of(n, i + 16 * k), hops16(&t->hops, g.e[k]));
+            queue_put(&q, _mm512_add_epi32(lane, _mm512_set1_epi32((int)(i + 16 * k))), g.e[k], g.rest[k]);
+        }
+        if (q.n >= QUEUE)
+            queue_run(t, &q, nexthop);
+    }
+    while (q.n)
+        queue_run(t, &q, nexthop);
+}
+
+AVX512 static void avx512_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
+{
+    for (; n > CHUNK; n -= CHUNK, addr += CHUNK, nexthop += CHUNK)
+        avx512_chunk(t, addr, nexthop, CHUNK);
+    avx512_chunk(t, addr, nexthop, (unsigned)n);
+}
+
+static bool have_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+/* -- many, AVX2 ------------------------------------------------------------------------------------------ */
+
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 ALWAYS __m256i step8(const uint32_t *root, __m256i e, __m256i *rest)
+{
+    const __m256i word = _mm256_set1_epi32(32), eight = _mm256_set1_epi32(8);
+    __m256i size = _mm256_and_si256(_mm256_srli_epi32(e, LPM_SIZE_SHIFT), _mm256_set1_epi32(3));
+    __m256i bits = _mm256_and_si256(_mm256_srli_epi32(e, LPM_BITS_SHIFT), _mm256_set1_epi32(15));
+    __m256i slot = _mm256_srlv_epi32(*rest, _mm256_sub_epi32(word, bits));
+    __m256i place = _mm256_slli_epi32(_mm256_and_si256(e, _mm256_set1_epi32(LPM_PLACE)), 3);
+    __m256i unused = _mm256_sub_epi32(word, _mm256_sllv_epi32(eight, size));
+    *rest = _mm256_sllv_epi32(*rest, bits);
+    __m256i got =
+        _mm256_i32gather_epi32((const int *)root, _mm256_add_epi32(place, _mm256_sllv_epi32(slot, size)), 1);
+    return _mm256_srlv_epi32(_mm256_sllv_epi32(got, unused), unused);
+}
+
+AVX2 ALWAYS __m256i hops8(const struct lpm_hops *h, __m256i e)
+{
+    __m256i plain = _mm256_sub_epi32(e, _mm256_set1_epi32(1));
+    __m256i other = _mm256_cmpgt_epi32(e, _mm256_set1_epi32(LPM_PLAIN));
+    if (_mm256_testz_si256(other, other))
+        return plain;
+    __m256i at = _mm256_sub_epi32(plain, _mm256_set1_epi32(LPM_PLAIN));
+    return _mm256_mask_i32gather_epi32(plain, (const int *)h->value, at, other, 4);
+}
+
+/* Eight lookups: the lanes that stand at a leaf stay there. */
+AVX2 ALWAYS __m256i follow8(const uint32_t *root, __m256i e, __m256i rest)
+{
+    while (_mm256_movemask_ps(_mm256_castsi256_ps(e))) {
+        __m256i node = _mm256_srai_epi32(e, 31);
+        __m256i to = step8(root, _mm256_and_si256(e, node), &rest);
+        e = _mm256_blendv_epi8(e, to, node);
+    }
+    return e;
+}
+
+AVX2 static void avx2_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
+{
+    const uint32_t *root = t->image.root;
+    const __m128i bits = _mm_cvtsi32_si128((int)t->image.root_bits),
+                  shift = _mm_cvtsi32_si128((int)(32 - t->image.root_bits));
+    for (; n >= 8; n -= 8, addr += 8, nexthop += 8) {
+        __m256i a = _mm256_loadu_si256((const void *)addr);
+        __m256i e = _mm256_i32gather_epi32((const int *)root, _mm256_srl_epi32(a, shift), 4);
+        e = follow8(root, e, _mm256_sll_epi32(a, bits));
+        _mm256_storeu_si256((void *)nexthop, hops8(&t->hops, e));
+    }
+    for (size_t i = 0; i < n; i++)
+        nexthop[i] = image_one(t, addr[i]);
+}
+
+static bool have_avx2(void)
+{
+    return __builtin_cpu_supports("avx2");
+}
+#else
+#define avx512_bulk portable_bulk
+#define avx2_bulk   portable_bulk
+
+static bool have_avx512(void)
+{
+    return false;
+}
+
+static bool have_avx2(void)
+{
+    return false;
+}
+#endif
+
+/* -- which ----------------------------------------------------------------------------------------------- */
+
+uint32_t lpm_lookup(const struct lpm *t, uint32_t addr)
+{
+    return t->one(t, addr);
+}
+
+void lpm_lookup_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
+{
+    t->bulk(t, addr, nexthop, n);
+}
+
+void lpm_aim(struct lpm *t)
+{
+    static void (*const bulk[LPM_VARIANTS])(const struct lpm *, const uint32_t *, uint32_t *,
+                                            size_t) = {walk_bulk, portable_bulk, avx2_bulk, avx512_bulk};
+    enum lpm_variant v = t->image.broken ? LPM_WALK : t->variant;
+    t->one = v == LPM_WALK ? walk_one : image_one;
+    t->bulk = bulk[v];
+}
+
+bool lpm_use(struct lpm *t, enum lpm_variant v)
+{
+    if ((v == LPM_AVX2 && !have_avx2()) || (v == LPM_AVX512 && !have_avx512()))
+        return false;
+    t->variant = v;
+    lpm_aim(t);
+    return true;
+}
+
+enum lpm_variant lpm_best(void)
+{
+    return have_avx512() ? LPM_AVX512 : have_avx2() ? LPM_AVX2 : LPM_PORTABLE;
+}
