@@ -45,7 +45,7 @@ static void flow_rows(struct bench *b, size_t n, const char *table, const double
                                 .batch = flow_batch,
                                 .single = flow_single,
                                 .churn = flow_churn,
-                                .at = t->buckets,
+                                .at = t->now.buckets,
                                 .bytes = flowtab_bytes(t),
                                 .width = 8};
     keys_add_peers(b, &k);

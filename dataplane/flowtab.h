@@ -57,11 +57,13 @@ struct flowtab *flowtab_new(size_t hint);
 /* Free the table; NULL is allowed. */
 void flowtab_free(struct flowtab *t);
 
-/* Make room for that many flows in all, so that adding up to there cannot fail. => 0, or -ENOMEM
- * (unchanged). */
+/* Make room for that many flows in all, so that adding up to there cannot fail, and do all the work of it
+ * now.
+ * => 0, or -ENOMEM (unchanged). */
 int flowtab_reserve(struct flowtab *t, size_t flows);
 
-/* Add or replace one flow. => 0, -ENOMEM, or -ERANGE (value is FLOW_MISS); unchanged on error. */
+/* Add or replace one flow. The work is bounded: a table that grows does so over many calls.
+ * => 0, -ENOMEM, or -ERANGE (value is FLOW_MISS); unchanged on error. */
 int flowtab_set(struct flowtab *t, struct flow_key key, uint64_t value);
 
 /* Remove one flow. => 0, or -ENOENT. Does not allocate. */
@@ -72,6 +74,11 @@ uint64_t flowtab_get(const struct flowtab *t, struct flow_key key);
 
 /* Look up n flows at once, memory latency overlapped. The arrays are borrowed and must not overlap. */
 void flowtab_get_bulk(const struct flowtab *t, const struct flow_key *keys, uint64_t *values, size_t n);
+
+/* The same as setting or removing one after the other, memory latency overlapped.
+ * => how many were set: n, or fewer, and the next one could not be; how many were there. */
+size_t flowtab_set_bulk(struct flowtab *t, const struct flow_key *keys, const uint64_t *values, size_t n);
+size_t flowtab_del_bulk(struct flowtab *t, const struct flow_key *keys, size_t n);
 
 /* Walk all flows, in no order that may reach any output: for (c = 0; (c = flowtab_next(t, c, &key, &value));)
  * ...

@@ -305,16 +305,32 @@ Test(flowtab, steps_visit_all_buckets)
     prop_seed(&r, "flowtab steps");
     for (size_t flows = 1; flows < 40000; flows = flows * 9 / 8 + 1) {
         struct flowtab *x = flowtab_new(flows);
-        struct flowtab_probe p = flowtab_probe_hash(x, rng_u64(&r));
-        uint8_t *seen = calloc(x->size, 1);
-        for (uint64_t n = 0; n < x->size; n++) {
-            cr_assert_lt(p.at, x->size);
-            cr_assert(!seen[p.at], "size %zu, step %zu", (size_t)x->size, (size_t)p.step);
-            seen[p.at] = 1;
-            p.at = flowtab_probe_next(x, p);
+        const struct flowtab_array *a = &x->now;
+        uint64_t h = rng_u64(&r), at = flowtab_home(a, h);
+        uint8_t *seen = calloc(a->size, 1);
+        for (uint64_t n = 0; n < a->size; n++) {
+            cr_assert_lt(at, a->size);
+            cr_assert(!seen[at], "size %zu", (size_t)a->size);
+            seen[at] = 1;
+            at = flowtab_next_of(a, h, at);
         }
         free(seen);
         flowtab_free(x);
+    }
+}
+
+/* Hashes are kept instead of keys, so they must lead back. */
+Test(flowtab, a_hash_and_half_a_key_give_the_key)
+{
+    struct rng r;
+    prop_seed(&r, "flowtab halves");
+    for (int i = 0; i < 20000; i++) {
+        uint64_t x = i < 64 ? 1ull << i : rng_u64(&r), low = i % 3 ? rng_u64(&r) : 0;
+        struct flow_key key;
+        memcpy(&key, (uint64_t[]){x, low}, sizeof key);
+        cr_assert_eq(hash_u64_key(hash_u64(x)), x);
+        cr_assert_eq(hash_u128_hi(hash_u128(x, low), low), x);
+        assert_key_eq(flowtab_key(flowtab_halves(key).hash, flowtab_halves(key).low), key);
     }
 }
 
@@ -323,33 +339,37 @@ Test(flowtab, memory_of_a_flow)
 {
     for (size_t flows = 1 << 10; flows < 1 << 20; flows = flows * 17 / 16) {
         struct flowtab *x = flowtab_new(flows);
-        cr_assert_leq(flows * 5, x->size * 16);
-        cr_assert_leq(x->size * 16 * 3, flows * 5 * 4 + 1000, "%zu flows", flows);
+        cr_assert_leq(flows * 5, x->now.size * 16);
+        cr_assert_leq(x->now.size * 16 * 3, flows * 5 * 4 + 1000, "%zu flows", flows);
         flowtab_free(x);
     }
     cr_assert_eq(flowtab_reserve(t, 1 << 16), 0);
-    cr_assert_eq(t->size, 5 << 12);
+    cr_assert_eq(t->now.size, 5 << 12);
 }
 
 static struct flowtab_bucket *home_of(struct flow_key k)
 {
-    return &t->buckets[flowtab_home(t, flowtab_hash(k))];
+    return &t->now.buckets[flowtab_home(&t->now, flowtab_hash(k))];
 }
 
-/* Up to 14 passers-by are counted and forgotten; from 15 on the count stays, or flows beyond the bucket
- * were lost. */
+/* The first five flows of one hash fill a bucket, four of them counted as going on because one place in a
+ * batch looks at the first only; the next ones go past. Up to 14 in all are counted and forgotten; from 15
+ * on the count stays, or flows beyond the bucket were lost. */
 static void passers_by(uint32_t n, bool forgotten)
 {
-    for (uint32_t i = 0; i < 5 + n; i++)
+    uint32_t stuck = flowtab_passers(home_of(colliding(0)), flowtab_hash(colliding(0)));
+    for (uint32_t i = 0; i < 5 + n; i++) {
         cr_assert_eq(flowtab_set(t, colliding(i), i), 0);
-    struct flowtab_bucket *home = home_of(colliding(0));
-    for (uint32_t i = 5 + n; i-- > 5;) {
+        cr_assert_eq(flowtab_passers(home_of(colliding(0)), flowtab_hash(colliding(0))),
+                     i < 15 && !stuck ? i : 15);
+    }
+    for (uint32_t i = 5 + n; i-- > 0;) {
         cr_assert_eq(flowtab_del(t, colliding(i)), 0);
         for (uint32_t k = 0; k < 10 + n; k++)
             cr_assert_eq(flowtab_get(t, colliding(k)), k < i ? k : FLOW_MISS);
     }
-    cr_assert_eq(home->head >> FLOWTAB_COUNTS_AT == 0, forgotten, "%u passers-by", n);
-    cr_assert_eq(home->head & FLOWTAB_TAGS, (home->head & 0xff) * 0x0101010101u);
+    cr_assert_eq(home_of(colliding(0))->passed == 0, forgotten, "%u passers-by", n);
+    cr_assert_eq(home_of(colliding(0))->taken, 0);
 }
 
 Test(flowtab, counts_of_passers_by)
@@ -357,8 +377,8 @@ Test(flowtab, counts_of_passers_by)
     cr_assert_eq(flowtab_reserve(t, 64), 0);
     passers_by(0, true);
     passers_by(1, true);
-    passers_by(14, true);
-    passers_by(15, false);
+    passers_by(10, true);
+    passers_by(11, false);
     passers_by(40, false);
 }
 
@@ -475,11 +495,18 @@ Test(flowtab, failing_allocation)
     cr_assert_eq(flowtab_get(t, nth(1)), 1);
 }
 
+static void finish_growth(void)
+{
+    cr_assert_eq(flowtab_reserve(t, 0), 0);
+    cr_assert_null(t->old.buckets);
+}
+
 Test(flowtab, churn_keeps_memory_and_searches_flat)
 {
     const uint32_t live = 3900, n = 300000;
     for (uint32_t i = 0; i < live; i++)
         cr_assert_eq(flowtab_set(t, nth(i), i), 0);
+    finish_growth();
     size_t bytes = flowtab_bytes(t);
     for (uint32_t i = live; i < n; i++) {
         cr_assert_eq(flowtab_del(t, nth(i - live)), 0);
@@ -492,8 +519,169 @@ Test(flowtab, churn_keeps_memory_and_searches_flat)
         cr_assert_eq(flowtab_get(t, nth(i)), i >= n - live ? i : FLOW_MISS);
     for (uint32_t i = n - live; i < n; i++)
         cr_assert_eq(flowtab_del(t, nth(i)), 0);
-    for (size_t b = 0; b < t->size; b++)
-        cr_assert_eq(t->buckets[b].head, 0, "an empty table must search like a new one");
+    for (size_t b = 0; b < t->now.size; b++)
+        cr_assert_eq(t->now.buckets[b].passed | t->now.buckets[b].taken, 0,
+                     "an empty table must search like a new one");
+}
+
+/* -- growing ----------------------------------------------------------------------------------------------
+ */
+
+static size_t in_old(void)
+{
+    size_t n = 0;
+    for (size_t b = 0; b < t->old.size; b++)
+        n += (size_t)__builtin_popcount(t->old.buckets[b].taken);
+    return n;
+}
+
+/* No single call moves more than its share; growth ends before the next one begins; and nothing is ever lost
+ * on the way. */
+Test(flowtab, growth_is_spread_over_many_calls)
+{
+    size_t most = 0, grown = 0, before = 0, steps = 0;
+    for (uint32_t i = 0; i < 60000; i++) {
+        const struct flowtab_bucket *now = t->now.buckets, *old = t->old.buckets;
+        uint64_t moved = t->moved;
+        cr_assert_eq(flowtab_set(t, nth(i), i), 0);
+        if (t->now.buckets != now) {
+            cr_assert_null(old, "the growth before was not over");
+            grown++;
+            moved = 0;
+            before = i;
+        }
+        size_t left = in_old();
+        if (t->old.buckets) {
+            cr_assert_leq(t->moved - moved, 8);
+            cr_assert_leq(before - left, 8 * FLOWTAB_SLOTS);
+            most = before - left > most ? before - left : most;
+            before = left;
+            steps++;
+            cr_assert_eq(flowtab_get(t, nth(i - 1)), i - 1);
+            cr_assert_eq(flowtab_get(t, nth((uint32_t)(moved * 2654435761u % i))), moved * 2654435761u % i);
+            cr_assert_eq(flowtab_get(t, nth(i + 1)), FLOW_MISS);
+        }
+    }
+    cr_assert_gt(grown, 10);
+    cr_assert_gt(steps, 2000);
+    cr_assert_gt(most, 20);
+}
+
+/* At every step of a growth: all flows, single and in batches of every variant; the walk; replacing, removing
+ * and adding again of flows in both arrays. */
+Test(flowtab, growth_step_by_step)
+{
+    struct ref *refs = NULL;
+    struct rng r;
+    prop_seed(&r, "flowtab growth");
+    cr_assert_eq(flowtab_reserve(t, 320), 0);
+    uint32_t n = 0, growths = 0;
+    while (growths < 3) {
+        const struct flowtab_bucket *now = t->now.buckets;
+        struct flow_key k = n % 5 ? nth(n) : colliding(n % 35);
+        cr_assert_eq(flowtab_set(t, k, n), 0);
+        ref_set(&refs, k, n++);
+        growths += t->now.buckets != now;
+        if (!t->old.buckets)
+            continue;
+        k = refs->key;
+        cr_assert_eq(flowtab_set(t, k, n + 7), 0);
+        ref_set(&refs, k, n + 7);
+        for (int i = 0; i < 2; i++) {
+            k = nth((uint32_t)rng_below(&r, n));
+            cr_assert_eq(flowtab_del(t, k), ref_del(&refs, k));
+        }
+        assert_walk(refs);
+        if (n % 4 == 0)
+            assert_same(refs);
+    }
+    finish_growth();
+    assert_same(refs);
+    assert_walk(refs);
+    ref_clear(&refs);
+}
+
+/* Reserving in the middle of a growth, and growth that finds no memory. */
+Test(flowtab, growth_and_allocation)
+{
+    uint32_t n = 0;
+    for (; !t->old.buckets || t->old.size < 100; n++)
+        cr_assert_eq(flowtab_set(t, nth(n), n), 0);
+    mem_fail_after(0);
+    cr_assert_eq(flowtab_reserve(t, 10 * n), -ENOMEM);
+    while (flowtab_set(t, nth(n), n) == 0)
+        n++;
+    cr_assert_eq(n, t->room, "what was under way goes on, the next growth fails");
+    for (uint32_t i = 0; i <= n; i++)
+        cr_assert_eq(flowtab_get(t, nth(i)), i < n ? i : FLOW_MISS);
+    mem_fail_after(MEM_NEVER_FAIL);
+    for (; !t->old.buckets; n++)
+        cr_assert_eq(flowtab_set(t, nth(n), n), 0);
+    cr_assert_eq(flowtab_reserve(t, 10 * n), 0);
+    size_t bytes = flowtab_bytes(t);
+    cr_assert_eq(mem_live_bytes(), bytes);
+    mem_fail_after(0);
+    for (uint32_t i = n; i < 10 * n; i++)
+        cr_assert_eq(flowtab_set(t, nth(i), i), 0);
+    cr_assert_eq(flowtab_bytes(t), bytes);
+    for (uint32_t i = 0; i < 10 * n; i++)
+        cr_assert_eq(flowtab_get(t, nth(i)), i);
+}
+
+/* -- many flows at once -----------------------------------------------------------------------------------
+ */
+
+Test(flowtab, setting_and_removing_in_batches)
+{
+    enum { N = 700 };
+    static struct flow_key keys[N];
+    static uint64_t values[N], got[N];
+    struct ref *refs = NULL;
+    struct rng r;
+    prop_seed(&r, "flowtab batches");
+    for (int round = 0; round < 60; round++) {
+        size_t n = rng_below(&r, round < 20 ? 70 : N), there = 0;
+        for (size_t i = 0; i < n; i++) {
+            keys[i] = draw(&r, 1500);
+            values[i] = rng_below(&r, FLOW_MISS);
+            ref_set(&refs, keys[i], values[i]);
+        }
+        cr_assert_eq(flowtab_set_bulk(t, keys, values, n), n);
+        flowtab_get_bulk(t, keys, got, n);
+        for (size_t i = 0; i < n; i++)
+            cr_assert_eq(got[i], ref_get(refs, keys[i]));
+        n = rng_below(&r, N);
+        for (size_t i = 0; i < n; i++) {
+            keys[i] = draw(&r, 1500);
+            there += ref_del(&refs, keys[i]) == 0;
+        }
+        cr_assert_eq(flowtab_del_bulk(t, keys, n), there);
+        assert_walk(refs);
+    }
+    assert_same(refs);
+    ref_clear(&refs);
+}
+
+Test(flowtab, setting_in_batches_stops_where_it_fails)
+{
+    enum { N = 100 };
+    struct flow_key keys[N];
+    uint64_t values[N];
+    for (uint32_t i = 0; i < N; i++) {
+        keys[i] = nth(i);
+        values[i] = i;
+    }
+    values[70] = FLOW_MISS;
+    cr_assert_eq(flowtab_set_bulk(t, keys, values, N), 70);
+    cr_assert_eq(flowtab_count(t), 70);
+    mem_fail_after(0);
+    values[70] = 70;
+    cr_assert_eq(flowtab_set_bulk(t, keys, values, N), t->room);
+    cr_assert_eq(flowtab_count(t), t->room);
+    mem_fail_after(MEM_NEVER_FAIL);
+    cr_assert_eq(flowtab_del_bulk(t, keys, N), t->room);
+    cr_assert_eq(flowtab_del_bulk(t, keys, N), 0);
+    cr_assert_eq(flowtab_set_bulk(t, keys, values, 0), 0);
 }
 
 /* -- sweeping -------------------------------------------------------------------------------------------- */
@@ -550,4 +738,26 @@ Test(flowtab, sweeping_removes_the_dead_within_its_budget)
         sweep_round(budgets[k], &s);
         cr_assert_eq(s.calls, N + 2 * (N - N / 3));
     }
+}
+
+/* Adding and removing in between, and through growths: no flow is met that is not there, the dead go in the
+ * end, the others stay. */
+Test(flowtab, sweeping_while_the_table_changes)
+{
+    static uint8_t met[40000];
+    struct sweep s = {met, 0, 2};
+    size_t c = 0;
+    for (uint32_t i = 0; i < 20000; i++) {
+        cr_assert_eq(flowtab_set(t, nth(i), i), 0);
+        c = flowtab_sweep(t, c, 2, dead_by_value, &s);
+        if (i % 5 == 4)
+            flowtab_del(t, nth(i - 1));
+    }
+    for (int rounds = 0; rounds < 3; rounds++)
+        do
+            c = flowtab_sweep(t, c, 64, dead_by_value, &s);
+        while (c);
+    for (uint32_t i = 0; i < 20000; i++)
+        cr_assert_eq(flowtab_get(t, nth(i)), i % 2 && i % 5 != 3 ? i : FLOW_MISS);
+    cr_assert_eq(flowtab_sweep(t, SIZE_MAX, 64, dead_by_value, &s), 0, "a cursor from a larger table");
 }
