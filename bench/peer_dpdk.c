@@ -40,12 +40,30 @@ static long huge_pages(long set)
     return fclose(f) ? -1 : n;
 }
 
-/* Reserve mib more of 2 MiB pages than the `before` there are. => false: not root, or there are not so many.
- */
+/* => pages of 2 MiB in use, by whomever; -1: not known. */
+static long huge_used(void)
+{
+    char line[128];
+    long total = -1, spare = -1;
+    FILE *f = fopen("/proc/meminfo", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        sscanf(line, "HugePages_Total: %ld", &total);
+        sscanf(line, "HugePages_Free: %ld", &spare);
+    }
+    if (f)
+        fclose(f);
+    return total < 0 || spare < 0 ? -1 : total - spare;
+}
+
+/* Have mib of spare 2 MiB pages. => false: not root, or there are not so many; nothing changed. */
 static bool reserve(long before, size_t mib)
 {
-    long want = before + (long)mib / 2;
-    if (before < 0 || huge_pages(want) < 0)
+    long used = huge_used(), want = used + (long)mib / 2;
+    if (before < 0 || used < 0)
+        return false;
+    if (want <= before)
+        return true;
+    if (huge_pages(want) < 0)
         return false;
     if (huge_pages(-1) >= want)
         return true;
