@@ -284,6 +284,21 @@ void bench_want(struct bench *b, const char *ours, const char *peer, double want
     print_goal(g);
 }
 
+void bench_want_rate(struct bench *b, const char *ours, double want)
+{
+    for (size_t i = b->n_results; i-- > 0 && b->result[i].row == b->n_rows - 1;) {
+        const struct bench_result *r = &b->result[i];
+        if (strcmp(r->impl, ours) != 0)
+            continue;
+        struct bench_goal *g = new_goal(b);
+        snprintf(g->goal, sizeof g->goal, "%s, %s, %s: %s", r->what, r->table, r->stream, ours);
+        snprintf(g->want, sizeof g->want, ">= %.1f M/s", want);
+        g->got = r->median;
+        g->met = g->got >= want;
+        print_goal(g);
+    }
+}
+
 void bench_want_at_most(struct bench *b, const char *goal, double got, double want, const char *unit)
 {
     struct bench_goal *g = new_goal(b);

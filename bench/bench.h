@@ -89,6 +89,8 @@ void bench_verify(const struct bench_row *row);
  * name begins with `peer` (NULL: any but ours and the ceiling). Not met where their pages differ; nothing is
  * noted where no such peer took part. */
 void bench_want(struct bench *b, const char *ours, const char *peer, double want);
+/* The last row's goal: its contender `ours` at least `want` millions a second, on the machine as it is. */
+void bench_want_rate(struct bench *b, const char *ours, double want);
 /* A goal about some other figure: at most `want` of `unit`. */
 void bench_want_at_most(struct bench *b, const char *goal, double got, double want, const char *unit);
 

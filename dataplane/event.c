@@ -41,6 +41,9 @@
 #define BATCH   64   /* that stay then, and that are fetched at a time */
 #define FEW     512  /* of which a heap is made again */
 
+/* What is needed rarely is not inlined: pushes and pops would save registers for it each time. */
+#define RARE __attribute__((noinline))
+
 static_assert(sizeof(struct event) == 40, "an event is five words");
 static_assert(BATCH + FAR_CHUNK <= FEW && FEW < SPILL, "a divided heap has room for what is fetched");
 
@@ -77,7 +80,7 @@ void evq_free(struct evq *q)
     mem_free(q, sizeof *q);
 }
 
-static int grow(struct evq *q, size_t cap)
+static RARE int grow(struct evq *q, size_t cap)
 {
     if (cap > SIZE_MAX / 2 / sizeof *q->heap)
         return -ENOMEM;
@@ -167,7 +170,7 @@ static void sort(struct evq *q)
 
 /* Move all but the first events of the heap to the far part: as many as its lowest base permits. Those at a
  * base where later ones wait already would come behind them: they stay. */
-static void spill(struct evq *q)
+static RARE void spill(struct evq *q)
 {
     struct far *f = &q->far;
     const uint64_t lowest = far_lowest(f);
@@ -190,7 +193,7 @@ static void spill(struct evq *q)
 }
 
 /* Fetch what is due next from the far part; the heap is empty. */
-static void fetch(struct evq *q)
+static RARE void fetch(struct evq *q)
 {
     q->n = far_take(&q->far, q->heap, BATCH, FEW);
     q->limit = SPILL;
