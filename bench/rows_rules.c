@@ -78,8 +78,8 @@ static void classify_row(struct bench *b, struct rules_bench *r, bool linear)
                             .entries = r->g.n,
                             .want = r->want,
                             .n_runs = 3,
-                            .run = {{.name = "ours batch", .fn = acl_batch, .at = r->table->rows.word},
-                                    {.name = "ours single", .fn = acl_single, .at = r->table->rows.word},
+                            .run = {{.name = "ours batch", .fn = acl_batch, .at = r->table->box},
+                                    {.name = "ours single", .fn = acl_single, .at = r->table->box},
                                     {.name = "ours linear", .fn = acl_linear}}};
     for (size_t i = 0; i < 3; i++) {
         row.run[i].ctx = r;

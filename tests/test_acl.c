@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TCP  6
 #define UDP  17
@@ -21,23 +22,50 @@ static void teardown(void)
 
 TestSuite(acl, .fini = teardown);
 
-/* Classify one key every way there is and compare. => the hit. */
+static void assert_same(struct acl_hit got, struct acl_hit want, const struct acl *a, size_t key)
+{
+    cr_assert(got.hit == want.hit && got.id == want.id && got.allow == want.allow,
+              "%s, key %zu: %d, %u, %d instead of %d, %u, %d", acl_how(a), key, got.hit, got.id, got.allow,
+              want.hit, want.id, want.allow);
+}
+
+/* Classify keys every way there is on this machine and compare with the linear classifier.
+ * => how many keys hit anything; all answers in want. */
+static size_t compare_all(const struct acl *compiled, const struct acl_rule *rules, size_t n_rules,
+                          const struct acl_key *keys, size_t n, struct acl_hit *want)
+{
+    struct acl a = *compiled;
+    struct acl_ref *ref = acl_ref_build(rules, n_rules);
+    struct acl_hit *hits = calloc(n, sizeof *hits);
+    size_t n_hits = 0;
+    cr_assert(ref && hits);
+    acl_ref_classify_bulk(ref, keys, want, n);
+    for (unsigned v = 0; v < ACL_VARIANTS; v++) {
+        if (!acl_use(&a, (enum acl_variant)v))
+            continue;
+        memset(hits, 0xff, n * sizeof *hits);
+        acl_classify_bulk(&a, keys, hits, n);
+        for (size_t i = 0; i < n; i++) {
+            assert_same(hits[i], want[i], &a, i);
+            assert_same(acl_classify(&a, &keys[i]), want[i], &a, i);
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        n_hits += want[i].hit;
+    free(hits);
+    acl_ref_free(ref);
+    return n_hits;
+}
+
+/* => the answer for one key. */
 static struct acl_hit both(const struct acl_rule *rules, size_t n, struct acl_key key)
 {
     struct acl *a = acl_build(rules, n);
-    struct acl_ref *ref = acl_ref_build(rules, n);
-    cr_assert(a && ref);
-    struct acl_hit got = acl_classify(a, &key), want = acl_ref_classify(ref, &key), bulk;
-    acl_classify_bulk(a, &key, &bulk, 1);
-    cr_assert_eq(got.hit, want.hit);
-    cr_assert_eq(got.id, want.id);
-    cr_assert_eq(got.allow, want.allow);
-    cr_assert_eq(bulk.hit, want.hit);
-    cr_assert_eq(bulk.id, want.id);
-    cr_assert_eq(bulk.allow, want.allow);
+    struct acl_hit want;
+    cr_assert(a);
+    compare_all(a, rules, n, &key, 1, &want);
     acl_free(a);
-    acl_ref_free(ref);
-    return got;
+    return want;
 }
 
 static void assert_hit(const struct acl_rule *rules, size_t n, struct acl_key key, uint32_t id, bool allow)
@@ -270,39 +298,31 @@ static struct acl_key draw_key(struct rng *r, const struct world *w)
     };
 }
 
-/* => how many of the keys hit anything. */
-static size_t compare(struct rng *r, const struct world *w, size_t n_keys)
+/* => how many of n random keys hit anything. */
+static size_t compare(struct rng *r, const struct world *w, size_t n)
 {
     struct acl *a = acl_build(w->rules, w->n);
-    struct acl_ref *ref = acl_ref_build(w->rules, w->n);
-    struct acl_key *keys = calloc(n_keys, sizeof *keys);
-    struct acl_hit *hits = calloc(n_keys, sizeof *hits);
-    size_t n_hits = 0;
-    for (size_t i = 0; i < n_keys; i++)
+    struct acl_key *keys = calloc(n, sizeof *keys);
+    struct acl_hit *want = calloc(n, sizeof *want);
+    cr_assert(a && keys && want);
+    for (size_t i = 0; i < n; i++) {
         keys[i] = draw_key(r, w);
-    acl_classify_bulk(a, keys, hits, n_keys);
-    for (size_t i = 0; i < n_keys; i++) {
-        struct acl_hit want = acl_ref_classify(ref, &keys[i]), one = acl_classify(a, &keys[i]);
-        cr_assert_eq(hits[i].hit, want.hit);
-        cr_assert_eq(hits[i].id, want.id);
-        cr_assert_eq(hits[i].allow, want.allow);
-        cr_assert_eq(one.hit, want.hit);
-        cr_assert_eq(one.id, want.id);
-        cr_assert_eq(one.allow, want.allow);
-        n_hits += want.hit;
+        memset(&keys[i].proto + 1, (int)rng_below(r, 256),
+               3); /* what is behind the protocol does not matter */
     }
-    free(keys);
-    free(hits);
+    size_t hits = compare_all(a, w->rules, w->n, keys, n, want);
+    cr_assert_eq(mem_live_bytes(), acl_bytes(a));
     acl_free(a);
-    acl_ref_free(ref);
-    return n_hits;
+    free(keys);
+    free(want);
+    return hits;
 }
 
 Test(acl, property_against_linear)
 {
     struct rng r;
     struct world *w = calloc(1, sizeof *w);
-    const size_t sizes[] = {1, 2, 3, 10, 63, 64, 65, 127, 128, 200, 700};
+    const size_t sizes[] = {1, 2, 3, 8, 9, 10, 17, 33, 64, 65, 129, 200, 700};
     size_t hits = 0, keys = 0;
     prop_seed(&r, "acl");
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
@@ -317,8 +337,6 @@ Test(acl, property_against_linear)
     free(w);
 }
 
-/* More rules than one summary word covers: 4096 and beyond, the answer in the first, at the seam, in the
- * last. */
 Test(acl, thousands_of_rules)
 {
     const size_t n = 4200;
@@ -344,8 +362,7 @@ Test(acl, thousands_of_rules)
     free(rules);
 }
 
-/* Every word of every row says "maybe": even rules fit the source, odd ones the destination, one rule fits
- * both. */
+/* Even rules fit the source, odd ones the destination, one rule fits both. */
 Test(acl, candidates_that_do_not_match)
 {
     enum { N = 4500 };
@@ -385,7 +402,7 @@ Test(acl, shared_lists_cost_once)
     }
     struct acl *one = acl_build(rules, 1), *all = acl_build(rules, n);
     cr_assert(one && all);
-    cr_assert_lt(acl_bytes(all), acl_bytes(one) + 2 * (n + 10) * (1000 / 8 + 40) * 2);
+    cr_assert_lt(acl_bytes(all), acl_bytes(one) + 100 * n);
     cr_assert_eq(acl_classify(all, &(struct acl_key){19999u << 9, 0, 0, 9990, TCP}).id, 1000);
     cr_assert_eq(acl_classify(all, &(struct acl_key){19999u << 9, 0, 0, 9995, TCP}).id, 1000);
     cr_assert_not(acl_classify(all, &(struct acl_key){19999u << 9, 0, 0, 9996, TCP}).hit);
@@ -397,6 +414,300 @@ Test(acl, shared_lists_cost_once)
     free(ports);
     free(rules);
 }
+
+/* -- families of rules that are hard for indexes -----------------------------------------------------------
+ */
+
+#define PER_RULE 256 /* bytes; and 64 KiB, and what long lists take */
+
+static uint32_t in_prefixes(struct rng *r, const struct prefix4 *p, size_t n)
+{
+    struct prefix4 q = n ? p[rng_below(r, n)] : (struct prefix4){0, 0};
+    return q.addr | ((uint32_t)rng_u64(r) & ~ip4_mask(q.len));
+}
+
+static uint16_t in_ranges(struct rng *r, const struct acl_range *p, size_t n)
+{
+    struct acl_range q = n ? p[rng_below(r, n)] : (struct acl_range){0, 65535};
+    return (uint16_t)(q.first + rng_below(r, q.last - q.first + 1u));
+}
+
+/* Keys inside and at the borders of rules; memory within bounds, which lists are allowed to exceed by
+ * `extra`. */
+static void hard(const char *name, const struct acl_rule *rules, size_t n, size_t extra)
+{
+    enum { KEYS = 700 };
+    struct rng r;
+    struct acl_key keys[KEYS];
+    struct acl_hit want[KEYS];
+    struct acl *a = acl_build(rules, n);
+    cr_assert(a);
+    prop_seed(&r, name);
+    for (size_t i = 0; i < KEYS; i++) {
+        const struct acl_rule *x = &rules[rng_below(&r, n)];
+        bool in = rng_below(&r, 2);
+        keys[i] =
+            (struct acl_key){in ? in_prefixes(&r, x->src, x->n_src) : near(&r, x->src, x->n_src),
+                             in ? in_prefixes(&r, x->dst, x->n_dst) : near(&r, x->dst, x->n_dst),
+                             in ? in_ranges(&r, x->sport, x->n_sport) : near_port(&r, x->sport, x->n_sport),
+                             in ? in_ranges(&r, x->dport, x->n_dport) : near_port(&r, x->dport, x->n_dport),
+                             x->proto ? x->proto : (uint8_t)(rng_below(&r, 8) ? TCP : ICMP)};
+    }
+    size_t hits = compare_all(a, rules, n, keys, KEYS, want);
+    cr_assert_gt(hits, KEYS / 4, "%s: %zu hits", name, hits);
+    cr_assert_lt(acl_bytes(a), 65536 + n * PER_RULE + extra, "%s: %zu bytes", name, acl_bytes(a));
+    acl_free(a);
+}
+
+/* 33 prefixes around one address each way, the innermost first; with and without ports. */
+Test(acl, hard_nested_prefixes)
+{
+    enum { N = 33 * 33 };
+    static struct acl_rule rules[N];
+    static struct prefix4 src[N], dst[N];
+    static struct acl_range port[N];
+    for (uint32_t i = 0; i < N; i++) {
+        uint8_t x = (uint8_t)(32 - i / 33), y = (uint8_t)(32 - i % 33);
+        src[i] = (struct prefix4){IP4(10, 11, 12, 13) & ip4_mask(x), x};
+        dst[i] = (struct prefix4){IP4(192, 168, 1, 1) & ip4_mask(y), y};
+        port[i] = (struct acl_range){(uint16_t)i, (uint16_t)(i + 3000)};
+        rules[i] = (struct acl_rule){.src = &src[i], .n_src = 1, .dst = &dst[i], .n_dst = 1, .id = i};
+    }
+    hard("nested prefixes", rules, N, 0);
+    for (uint32_t i = 0; i < N; i++) {
+        rules[i].dport = &port[i];
+        rules[i].n_dport = 1;
+    }
+    hard("nested prefixes, ports", rules, N, 0);
+}
+
+/* Port ranges that all overlap: one in another, sliding, at random in both dimensions. */
+Test(acl, hard_port_ranges)
+{
+    enum { N = 4000 };
+    static struct acl_rule rules[N];
+    static struct acl_range a[N], b[N];
+    struct rng r;
+    prop_seed(&r, "acl ports");
+    for (uint32_t i = 0; i < N; i++) {
+        a[i] = (struct acl_range){(uint16_t)(32000 - i * 3), (uint16_t)(32000 + i * 5)};
+        rules[i] = (struct acl_rule){.dport = &a[i], .n_dport = 1, .id = i};
+    }
+    hard("nested ports", rules, N, 0);
+    for (uint32_t i = 0; i < N; i++)
+        a[i] = (struct acl_range){(uint16_t)(i * 8), (uint16_t)(i * 8 + 32000)};
+    hard("sliding ports", rules, N, 0);
+    for (uint32_t i = 0; i < N; i++) {
+        a[i] = draw_range(&r);
+        b[i] = draw_range(&r);
+        if (a[i].first > a[i].last || b[i].first > b[i].last)
+            a[i] = b[i] = (struct acl_range){7, 7};
+        rules[i].sport = &b[i];
+        rules[i].n_sport = 1;
+        rules[i].proto = i % 3 == 0 ? TCP : i % 3 == 1 ? UDP : 0;
+    }
+    hard("random ports", rules, N, 0);
+}
+
+/* No dimension tells much: an eighth of everything and more. */
+Test(acl, hard_wide_rules)
+{
+    enum { N = 1000 };
+    static struct acl_rule rules[N];
+    static struct prefix4 p[2 * N];
+    static struct acl_range port[2 * N];
+    struct rng r;
+    prop_seed(&r, "acl wide");
+    for (uint32_t i = 0; i < 2 * N; i++) {
+        uint8_t len = (uint8_t)rng_below(&r, 8);
+        uint16_t last = (uint16_t)rng_u64(&r);
+        p[i] = (struct prefix4){(uint32_t)rng_u64(&r) & ip4_mask(len), len};
+        port[i] = (struct acl_range){last / 2, last};
+    }
+    for (uint32_t i = 0; i < N; i++)
+        rules[i] = (struct acl_rule){.src = &p[2 * i],
+                                     .n_src = 1,
+                                     .dst = &p[2 * i + 1],
+                                     .n_dst = 1,
+                                     .sport = &port[2 * i],
+                                     .n_sport = 1,
+                                     .dport = &port[2 * i + 1],
+                                     .n_dport = 1,
+                                     .id = i};
+    hard("wide", rules, N, 0);
+    for (uint32_t i = 0; i < N; i++)
+        rules[i] = (struct acl_rule){.proto = (uint8_t)(i % 200 + 1), .id = i};
+    hard("protocols", rules, N, 0);
+    for (uint32_t i = 0; i < N; i++)
+        rules[i] = (struct acl_rule){.proto = i + 1 < N ? UDP : 0, .allow = true, .id = i};
+    hard("wild", rules, N, 0);
+}
+
+/* Long prefix lists on either side and on both, with one port for all or one each. */
+Test(acl, hard_tags)
+{
+    enum { TAGS = 12, TAG = 900, N = 120 };
+    static struct acl_rule rules[N];
+    static struct prefix4 p[TAGS][TAG];
+    static struct acl_range port[N];
+    struct rng r;
+    prop_seed(&r, "acl tags");
+    for (size_t t = 0; t < TAGS; t++)
+        for (size_t i = 0; i < TAG; i++) {
+            uint8_t len = (uint8_t)(18 + rng_below(&r, 15));
+            p[t][i] = (struct prefix4){(uint32_t)rng_u64(&r) & ip4_mask(len), len};
+        }
+    for (unsigned how = 0; how < 6; how++) {
+        for (uint32_t i = 0; i < N; i++) {
+            port[i] = (struct acl_range){443, 443};
+            if (how & 1)
+                port[i] = (struct acl_range){(uint16_t)(i * 10), (uint16_t)(i * 10 + 15)};
+            rules[i] = (struct acl_rule){.dport = &port[i], .n_dport = 1, .proto = i % 7 ? TCP : 0, .id = i};
+            if (how >= 2) {
+                rules[i].dst = p[i % TAGS];
+                rules[i].n_dst = TAG;
+            }
+            if (how < 2 || how >= 4) {
+                rules[i].src = p[i / 10 % TAGS];
+                rules[i].n_src = TAG - i % 3;
+            }
+        }
+        hard("tags", rules, N, 3 * TAGS * TAG * 2 * 24);
+    }
+}
+
+/* -- shapes of the index -----------------------------------------------------------------------------------
+ */
+
+/* Hosts with gaps, so many that the pieces just fill, or just do not fill, one to four levels of lines. */
+Test(acl, index_levels)
+{
+    static const uint32_t sizes[] = {7, 8, 9, 135, 136, 137, 2311, 2312, 2313, 39303, 39304, 39305};
+    const size_t most = 39305;
+    struct prefix4 *p = calloc(most, sizeof *p);
+    struct acl_rule *rules = calloc(most, sizeof *rules);
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        uint32_t n = sizes[k];
+        for (uint32_t i = 0; i < n; i++) {
+            p[i] = (struct prefix4){IP4(10, 0, 0, 1) + 2 * i, 32};
+            rules[i] = (struct acl_rule){.dst = &p[i], .n_dst = 1, .id = i + 1};
+        }
+        struct acl *a = acl_build(rules, n);
+        cr_assert(a);
+        for (unsigned v = 0; v < ACL_VARIANTS; v++)
+            for (uint32_t i = 0; acl_use(a, (enum acl_variant)v) && i <= 2 * n; i++) {
+                struct acl_key key = {i, IP4(10, 0, 0, 0) + i, 0, 0, ICMP};
+                struct acl_hit hit = acl_classify(a, &key), bulk;
+                acl_classify_bulk(a, &key, &bulk, 1);
+                cr_assert_eq(hit.id, i & 1 ? i / 2 + 1 : 0, "%s, %u hosts, %u: %u", acl_how(a), n, i, hit.id);
+                assert_same(bulk, hit, a, i);
+            }
+        cr_assert_not(acl_classify(a, &(struct acl_key){.dst = UINT32_MAX}).hit);
+        cr_assert_not(acl_classify(a, &(struct acl_key){.dst = 0}).hit);
+        acl_free(a);
+    }
+    free(p);
+    free(rules);
+}
+
+/* The same borders as one rule's list, which is looked up in a set; and the list's complement in /0. */
+Test(acl, set_levels)
+{
+    static const uint32_t sizes[] = {9, 135, 136, 137, 2311, 2312, 2313, 39304};
+    struct prefix4 *p = calloc(39304, sizeof *p);
+    for (size_t k = 0; k < 2 * sizeof sizes / sizeof *sizes; k++) {
+        uint32_t n = sizes[k / 2], base = k & 1 ? 0 : IP4(10, 0, 0, 1);
+        for (uint32_t i = 0; i < n; i++)
+            p[i] = (struct prefix4){base + 2 * i, 32};
+        const struct acl_rule rule = {.src = p, .n_src = n, .dst = p, .n_dst = n, .id = 5, .allow = true};
+        struct acl *a = acl_build(&rule, 1);
+        cr_assert(a);
+        for (unsigned v = 0; v < ACL_VARIANTS; v++)
+            for (uint32_t i = 0; acl_use(a, (enum acl_variant)v) && i < 2 * n + 1; i++) {
+                struct acl_key key = {base + i, base, 0, 0, ICMP};
+                bool want = !(i & 1) && i < 2 * n;
+                cr_assert_eq(acl_classify(a, &key).hit, want, "%s, %u hosts, %u", acl_how(a), n, i);
+                key = (struct acl_key){base + 2 * n - 2, base + i, 0, 0, ICMP};
+                cr_assert_eq(acl_classify(a, &key).hit, want, "%s, %u hosts, %u", acl_how(a), n, i);
+            }
+        cr_assert_not(acl_classify(a, &(struct acl_key){.src = base, .dst = UINT32_MAX}).hit);
+        acl_free(a);
+    }
+    free(p);
+}
+
+/* Every size of a batch around the blocks' gives each key its own answer and writes nothing else. */
+Test(acl, batch_sizes)
+{
+    enum { MOST = 3 * ACL_BLOCK + 2 };
+    struct prefix4 p[40];
+    struct acl_rule rules[40];
+    struct acl_key keys[MOST];
+    struct acl_hit hits[MOST + 1];
+    for (uint32_t i = 0; i < 40; i++) {
+        p[i] = (struct prefix4){IP4(10, 0, 0, 0) + 3 * i, 32};
+        rules[i] = (struct acl_rule){.src = &p[i], .n_src = 1, .id = 100 + i};
+    }
+    for (uint32_t i = 0; i < MOST; i++)
+        keys[i] = (struct acl_key){.src = IP4(10, 0, 0, 0) + i * 7 % 120, .proto = TCP};
+    struct acl *a = acl_build(rules, 40);
+    for (unsigned v = 0; v < ACL_VARIANTS; v++)
+        for (size_t n = 0; acl_use(a, (enum acl_variant)v) && n <= MOST; n++) {
+            memset(hits, 0xee, sizeof hits);
+            acl_classify_bulk(a, keys, hits, n);
+            for (uint32_t i = 0; i < n; i++) {
+                cr_assert_eq(hits[i].hit, i * 7 % 120 % 3 == 0);
+                cr_assert_eq(hits[i].id, i * 7 % 120 % 3 ? 0 : 100 + i * 7 % 120 / 3);
+            }
+            cr_assert_eq(hits[n].id, 0xeeeeeeee);
+        }
+    acl_free(a);
+}
+
+/* Rules between subnets and hosts, as security groups have them, are small. */
+Test(acl, bytes_a_rule)
+{
+    enum { N = 1000 };
+    static struct acl_rule rules[N];
+    static struct prefix4 p[2 * N];
+    static struct acl_range port[N];
+    struct rng r;
+    prop_seed(&r, "acl bytes");
+    for (uint32_t i = 0; i < 2 * N; i++) {
+        uint8_t len = (uint8_t)(rng_below(&r, 2) ? 32 : 20 + rng_below(&r, 9));
+        p[i] = (struct prefix4){(IP4(10, 0, 0, 0) | (uint32_t)rng_below(&r, 1 << 20)) & ip4_mask(len), len};
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        port[i].first = port[i].last = (uint16_t)rng_below(&r, 1024);
+        rules[i] = (struct acl_rule){.src = &p[2 * i],
+                                     .n_src = 1,
+                                     .dst = &p[2 * i + 1],
+                                     .n_dst = 1,
+                                     .dport = &port[i],
+                                     .n_dport = 1,
+                                     .proto = i % 3 ? TCP : UDP,
+                                     .id = i};
+    }
+    rules[N - 1] = (struct acl_rule){.id = N - 1};
+    hard("security group", rules, N, 0);
+    struct acl *a = acl_build(rules, N);
+    cr_assert_lt(acl_bytes(a), 100 * N, "%zu bytes", acl_bytes(a));
+    acl_free(a);
+}
+
+Test(acl, variants)
+{
+    struct acl *a = acl_build(NULL, 0);
+    cr_assert_eq(a->variant, acl_best());
+    cr_assert(acl_use(a, ACL_PORTABLE));
+    cr_assert_str_eq(acl_how(a), "portable");
+    for (unsigned v = 0; v < ACL_VARIANTS; v++)
+        cr_assert_eq(acl_use(a, (enum acl_variant)v), v <= acl_best());
+    acl_free(a);
+}
+
+/* -- memory ------------------------------------------------------------------------------------------------
+ */
 
 Test(acl, the_lists_are_borrowed_while_building_only)
 {
