@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { PATIENCE = 1 << 22 };
+enum { PATIENCE = 1 << 20 };
 
 static const void *nth_key(const struct keys_bench *b, uint32_t i, struct flow_key *flow, uint32_t *host)
 {
@@ -65,15 +65,23 @@ static void peer_churn(void *ctx, void *out)
     }
 }
 
-/* Keys drawn evenly from the table, or from twice as many of which half are in it. */
-static void draw_keys(struct keys_bench *b, bool half)
+/* => the number of lookup i's key: drawn evenly from the table, or from twice as many of which half are in
+ * it; for changes one after another in a scattered order, so that no batch has a key twice. */
+static uint32_t draw(const struct keys_bench *b, enum keys_work w, struct rng *r, size_t i)
+{
+    if (w == KEYS_CHURN)
+        return (uint32_t)((i * UINT64_C(0x9e3779b1) + b->seed) % b->n);
+    return (uint32_t)rng_below(r, w == KEYS_HALF ? 2 * (uint64_t)b->n : b->n);
+}
+
+static void draw_keys(struct keys_bench *b, enum keys_work w)
 {
     struct flow_key flow;
     uint32_t host;
     struct rng r;
-    rng_seed(&r, b->seed, half ? "half" : "hits");
+    rng_seed(&r, b->seed, w == KEYS_HALF ? "half" : "hits");
     for (size_t i = 0; i < b->lookups; i++) {
-        uint32_t k = (uint32_t)rng_below(&r, half ? 2 * (uint64_t)b->n : b->n);
+        uint32_t k = draw(b, w, &r, i);
         memcpy((char *)b->keys + i * b->key_size, nth_key(b, k, &flow, &host), b->key_size);
         b->want[i] = k < b->n ? k : BENCH_MISS;
     }
@@ -82,15 +90,15 @@ static void draw_keys(struct keys_bench *b, bool half)
 static void add_ours(struct bench_row *row, struct keys_bench *b, enum keys_work w)
 {
     const struct keys_ours *o = &b->ours;
-    struct bench_run run = {.ctx = b, .at = o->at, .bytes = o->bytes, .width = o->width, .how = o->how};
-    run.name = w == KEYS_CHURN ? "ours" : "ours batch";
-    run.fn = w == KEYS_CHURN ? o->churn : o->batch;
+    struct bench_run run = {.ctx = b, .at = o->at, .bytes = o->bytes, .width = o->width};
+    run.name = "ours batch";
+    run.how = o->how;
+    run.fn = w == KEYS_CHURN ? o->churn_batch : o->batch;
     row->run[row->n_runs++] = run;
     run.name = "ours single";
     run.how = NULL;
-    run.fn = o->single;
-    if (w != KEYS_CHURN)
-        row->run[row->n_runs++] = run;
+    run.fn = w == KEYS_CHURN ? o->churn : o->single;
+    row->run[row->n_runs++] = run;
 }
 
 static struct bench_row keys_row(struct keys_bench *b, const char *table, enum keys_work w)
@@ -124,7 +132,7 @@ void keys_rows(struct bench *b, struct keys_bench *k, const char *table, const d
     for (enum keys_work w = KEYS_HITS; w < (k->ours.churn ? KEYS_WORKS : KEYS_CHURN); w++) {
         if (goal ? b->again && goal[w] <= 0 : w != KEYS_HITS)
             continue;
-        draw_keys(k, w == KEYS_HALF);
+        draw_keys(k, w);
         struct bench_row row = keys_row(k, table, w);
         if (w != KEYS_CHURN)
             ceiling_add(&row, &c);
@@ -137,7 +145,7 @@ void keys_rows(struct bench *b, struct keys_bench *k, const char *table, const d
 
 struct keys_bench keys_make(size_t n, size_t key_size, uint64_t seed)
 {
-    size_t lookups = n <= 1 << 16 ? LINES_AT_LEAST : n <= 1 << 20 ? (size_t)1 << 20 : (size_t)1 << 22;
+    size_t lookups = n <= 1 << 16 ? LINES_AT_LEAST : n <= 1 << 20 ? (size_t)1 << 20 : (size_t)1 << 21;
     return (struct keys_bench){.n = n,
                                .key_size = key_size,
                                .seed = seed,

@@ -6,7 +6,8 @@
 #include "bench/peer.h"
 #include "bench/rows.h"
 
-#define KEY_PEERS 8
+#define KEY_PEERS  8
+#define KEYS_BATCH 64u
 
 struct keys_bench;
 
@@ -22,7 +23,8 @@ struct keys_ours {
     const char *what, *how;
     void *table;
     void (*batch)(void *ctx, void *out), (*single)(void *ctx, void *out);
-    void (*churn)(void *ctx, void *out); /* remove each key and add it again; NULL: no such row */
+    /* remove each key and add it again, KEYS_BATCH at a time or one by one; NULL: no such row */
+    void (*churn_batch)(void *ctx, void *out), (*churn)(void *ctx, void *out);
     const void *at;
     size_t bytes, width;
 };

@@ -32,6 +32,21 @@ static void flow_churn(void *ctx, void *out)
     }
 }
 
+static void flow_churn_batch(void *ctx, void *out)
+{
+    struct keys_bench *b = ctx;
+    struct flowtab *t = b->ours.table;
+    const struct flow_key *key = b->keys;
+    uint64_t *value = out;
+    for (size_t i = 0; i < b->lookups; i += KEYS_BATCH) {
+        size_t n = b->lookups - i < KEYS_BATCH ? b->lookups - i : KEYS_BATCH;
+        bool ok = flowtab_del_bulk(t, key + i, n) == n;
+        ok &= flowtab_set_bulk(t, key + i, b->want + i, n) == n;
+        for (size_t k = i; k < i + n; k++)
+            value[k] = b->want[k] + (uint64_t)!ok;
+    }
+}
+
 static void flow_rows(struct bench *b, size_t n, const char *table, const double *goal)
 {
     struct keys_bench k = keys_make(n, 16, b->seed);
@@ -44,6 +59,7 @@ static void flow_rows(struct bench *b, size_t n, const char *table, const double
                                 .table = t,
                                 .batch = flow_batch,
                                 .single = flow_single,
+                                .churn_batch = flow_churn_batch,
                                 .churn = flow_churn,
                                 .at = t->now.buckets,
                                 .bytes = flowtab_bytes(t),
