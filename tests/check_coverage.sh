@@ -1,6 +1,8 @@
 #!/bin/bash
 # tests/RULES.tsv is whole and true: every rule of topology/RULES.md and every statement of the five pages is in it, and
-# every test, flow and file that it names exists. What is missing is counted and is no failure.
+# every test, flow and file that it names exists. After run.sh has run the tests (it leaves TEST-FOLDER/ran for a moment),
+# every test that the table names must have passed; one that was skipped shows nothing, and is said to be skipped.
+# What is missing is counted and is no failure.
 #
 #   check_coverage.sh PROGRAM [TEST-FOLDER]
 #   check_coverage.sh --report           totals per section, and what is missing or shown in part only
@@ -155,6 +157,14 @@ for kind in test scenario; do
     n=$(refs $kind $TABLE | wc -l)
     nothing "$n references to a $kind exist among $(wc -l <"$tmp/$kind")" "$(unknown $kind "$tmp/$kind" $TABLE)"
 done
+if [ -f "$dir/ran" ]; then
+    sort -u "$dir/ran" >"$tmp/ran"
+    unknown test "$tmp/ran" $TABLE | while IFS= read -r line; do
+        echo "skip ${line%%: *} is shown by ${line#*: }, which was skipped: its own line says why"
+    done
+    nothing "$(grep -cxFf <(refs test $TABLE | cut -f1 | sort -u) "$tmp/ran") tests that the table names have passed" \
+        "$([ -s "$tmp/ran" ] || echo "none ran")"
+fi
 up=$(refs golden $TABLE | cut -f1 | sort -u | while IFS= read -r f; do [ -f "$f" ] || echo "$f"; done)
 nothing "golden files exist" "$up"
 echo "ok $(report $RULES $TABLE | awk '$1 == "all" { printf "%d rules and statements: %d shown, %d in part, %d without effect, %d missing", $2, $3, $4, $5, $6 }')"

@@ -7,12 +7,17 @@ set -u
 bin=$1 dir=$2
 passed=0 failed=0 skipped=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+ran=$dir/ran # what passed, for check_coverage.sh
+trap 'rm -f "$log" "$ran"' EXIT
+: >"$ran"
 for src in tests/test_*.c; do
     t=$dir/$(basename "$src" .c)
-    "$t" --jobs 2 >"$log" 2>&1
+    "$t" --jobs 2 --verbose >"$log" 2>&1
     rc=$?
-    line=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -a 'Synthesis:' | tail -n 1)
+    sed -i 's/\x1b\[[0-9;]*m//g; /^\[RUN \]/d' "$log"
+    sed -nE 's/^\[PASS\] ([a-zA-Z0-9_]+::[a-zA-Z0-9_]+).*/\1/p' "$log" >>"$ran"
+    sed -i '/^\[PASS\]/d' "$log"
+    line=$(grep -a 'Synthesis:' "$log" | tail -n 1)
     p=$(sed -n 's/.*Passing: *\([0-9]*\).*/\1/p' <<<"$line")
     f=$(sed -n 's/.*Failing: *\([0-9]*\).*/\1/p' <<<"$line")
     c=$(sed -n 's/.*Crashing: *\([0-9]*\).*/\1/p' <<<"$line")
@@ -21,7 +26,7 @@ for src in tests/test_*.c; do
         cat "$log"
         [ "$((${f:-0} + ${c:-0}))" = 0 ] && f=1
     fi
-    grep -a 'was skipped' "$log" | sed 's/\x1b\[[0-9;]*m//g'
+    grep -a 'was skipped' "$log"
     printf '%-28s %4d passed %s\n' "$(basename "$src" .c)" "${p:-0}" "$([ $rc -ne 0 ] && echo FAILED)"
     passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0} + ${c:-0})) skipped=$((skipped + s))
 done
