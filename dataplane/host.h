@@ -30,6 +30,7 @@ struct flow_spec {
     uint32_t probe;      /* number of its target, from 1; 0: no probe */
     uint32_t realm;      /* network of addr, where the host belongs to none */
     bool proxy;          /* begins with a PROXY header of command LOCAL */
+    const char *http;    /* asks for this path by HTTP: only the answer 200 is FLOW_OK (B-10); NULL. Borrowed */
 };
 
 enum flow_outcome { /* what the client experienced */
@@ -95,6 +96,7 @@ struct host_config {
     size_t n_listens;
     bool listens_all_tcp;    /* platform services without a list */
     bool proxy;              /* TCP listeners expect a PROXY header (PE-23) */
+    uint16_t http_status;    /* of answers to a GET that belongs to no flow of a scenario; 0: 200 */
     bool answers_ping;
     bool silent;             /* closed ports get no answer (platform services without a listener still send RST: false) */
     bool dns_server;         /* UDP 53 goes to env->dns */

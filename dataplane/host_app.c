@@ -121,7 +121,7 @@ static void client_opened(struct run *r)
     struct conn *c = r->conn;
     r->opened = host_now(r->host);
     r->phase = RUN_REQUEST;
-    r->expect = r->spec.response_bytes;
+    r->expect = r->spec.http ? UINT64_MAX : r->spec.response_bytes; /* of a health page: whatever comes */
     hook_set(r->host, &r->hook, r->opened + HOST_IDLE);
     tcp_write(&c->tcp, r->opened, r->spec.request_bytes);
     if (r->expect == 0)
@@ -176,6 +176,8 @@ void host_app_deadline(struct run *r)
 
 static enum flow_outcome client_outcome(const struct run *r, enum tcp_news what)
 {
+    if (r->spec.http && r->status != 200)
+        return FLOW_REFUSED;
     switch (what) {
     case TCP_REFUSED:
         return FLOW_REFUSED;

@@ -30,6 +30,7 @@
 #define HOST_KEEP_EVERY HOST_S
 #define HOST_KEEP       64  /* bytes of a message on a connection kept open */
 #define HOST_REFUSAL    512 /* bytes of a refusal, at most */
+#define HOST_HEALTH     128 /* bytes of an answer to an HTTP probe */
 #define HOST_TTL        64
 #define HOST_UDP_MAX    65507
 #define HOST_RESPONSE   1024 /* bytes answered where no flow of the scenario says how many */
@@ -103,6 +104,7 @@ struct run {
     unsigned server;   /* DNS server asked last: 0 resolver, then resolver_next */
     struct conn *conn;
     uint64_t expect, got; /* answer bytes */
+    unsigned status;      /* of the answer to an HTTP probe; 0: none yet */
     bool awaiting;        /* an answer, in RUN_KEEP */
     int64_t opened, next_message;
 };

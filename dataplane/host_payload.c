@@ -122,11 +122,30 @@ static size_t http_head(const char *status, const char *extra, uint64_t size, ch
     return 0;
 }
 
+/* RFC 9110 section 15; what a health page says. */
+static const char *http_phrase(unsigned status)
+{
+    return status == 200   ? "OK"
+           : status == 301 ? "Moved Permanently"
+           : status == 302 ? "Found"
+           : status == 401 ? "Unauthorized"
+           : status == 403 ? "Forbidden"
+           : status == 404 ? "Not Found"
+           : status == 500 ? "Internal Server Error"
+           : status == 503 ? "Service Unavailable"
+                           : "Status";
+}
+
 static size_t http_answer(const struct payload *p, uint64_t size, char head[HTTP_HEAD])
 {
     char extra[128] = "Content-Type: application/octet-stream\r\n";
+    char given[32];
     const char *status = p->refused ? "403 Forbidden" : "200 OK";
     size_t n = strlen(extra);
+    if (p->status) {
+        snprintf(given, sizeof given, "%u %s", p->status, http_phrase(p->status));
+        status = given;
+    }
     if (p->refused)
         snprintf(extra + n, sizeof extra - n, "X-Reason: %s\r\n", reason_word(p->refused));
     n = http_head(status, extra, size, head);
@@ -139,6 +158,47 @@ static void http_answer_fill(const struct payload *p, uint64_t size, uint64_t at
     size_t len = http_answer(p, size, head);
     for (size_t i = 0; i < n; i++, at++)
         out[i] = (uint8_t)(at < len ? head[at] : 'a' + (int)(at % 23));
+}
+
+/* -- HTTP health probes ----------------------------------------------------------------------------------- */
+
+/* => length of the probe's bytes, of which out gets the first HTTP_HEAD. */
+static size_t probe_head(const char *path, const char *host, bool proxy, uint8_t out[HTTP_HEAD])
+{
+    const struct proxy_header local = {.local = true};
+    size_t at = proxy ? proxy_write(&local, out) : 0;
+    int n = snprintf((char *)out + at, HTTP_HEAD - at,
+                     "GET %.256s HTTP/1.1\r\nHost: %s\r\nUser-Agent: Load Balancer Agent\r\n\r\n", path, host);
+    return at + (size_t)n;
+}
+
+size_t payload_probe_bytes(const char *path, const char *host, bool proxy)
+{
+    uint8_t head[HTTP_HEAD];
+    return probe_head(path, host, proxy, head);
+}
+
+static void probe_fill(const struct payload *p, uint64_t at, uint8_t *out, size_t n)
+{
+    uint8_t head[HTTP_HEAD];
+    const size_t len = probe_head(p->path, p->host, p->proxy, head);
+    for (size_t i = 0; i < n; i++, at++)
+        out[i] = at < len ? head[at] : 0;
+}
+
+unsigned payload_http_status(const uint8_t *data, size_t n)
+{
+    static const char begin[] = "HTTP/1.1 ";
+    const size_t len = sizeof begin - 1;
+    unsigned status = 0;
+    if (n < len + 3 || memcmp(data, begin, len) != 0)
+        return 0;
+    for (size_t i = len; i < len + 3; i++) {
+        if (data[i] < '0' || data[i] > '9')
+            return 0;
+        status = status * 10 + (unsigned)(data[i] - '0');
+    }
+    return status;
 }
 
 /* -- TLS ------------------------------------------------------------------------------------------------- */
@@ -312,6 +372,10 @@ static void message_fill(const struct payload *p, uint64_t nth, uint64_t size, u
 {
     if (p->kind == PAYLOAD_PROXY) {
         proxy_fill(at, out, n);
+        return;
+    }
+    if (p->kind == PAYLOAD_PROBE) {
+        probe_fill(p, at, out, n);
         return;
     }
     if (p->kind == PAYLOAD_DNS && size >= DNS_LEAST) {

@@ -15,7 +15,8 @@ enum payload_kind {
     PAYLOAD_HTTP,
     PAYLOAD_TLS,
     PAYLOAD_DNS,
-    PAYLOAD_PROXY /* a PROXY header of command LOCAL, nothing else */
+    PAYLOAD_PROXY, /* a PROXY header of command LOCAL, nothing else */
+    PAYLOAD_PROBE  /* HTTP health probe: a GET for path, behind such a header with proxy */
 };
 
 /* => what data of a server port look like. */
@@ -27,10 +28,19 @@ struct payload {
     bool answer;
     enum reason refused; /* answer: why the request was refused; REASON_NONE */
     char host[DNS_NAME_MAX];
+    const char *path; /* PAYLOAD_PROBE; borrowed */
+    bool proxy;
+    uint16_t status; /* answer to one: 200 and the like; 0: as refused says */
     uint64_t first;
     uint32_t later;   /* more than 0 */
     uint32_t segment; /* bytes of a full TCP segment, where messages come in those; 0: unknown */
 };
+
+/* => bytes of an HTTP health probe. */
+size_t payload_probe_bytes(const char *path, const char *host, bool proxy);
+
+/* => the status of an HTTP answer that begins like these n bytes; 0: that is none. */
+unsigned payload_http_status(const uint8_t *data, size_t n);
 
 /* Write bytes [offset, offset + n) of the stream. */
 void payload_fill(const struct payload *p, uint64_t offset, uint8_t *out, size_t n);

@@ -275,10 +275,18 @@ int conn_open(struct run *r)
         return rc ? rc : -ENOMEM;
     c->run = r;
     r->conn = c;
-    c->say = (struct payload){.kind = r->spec.proxy ? PAYLOAD_PROXY : payload_kind(t.proto, t.rport),
+    c->say = (struct payload){.kind = r->spec.http    ? PAYLOAD_PROBE
+                                      : r->spec.proxy ? PAYLOAD_PROXY
+                                                      : payload_kind(t.proto, t.rport),
+                              .path = r->spec.http,
+                              .proxy = r->spec.proxy,
                               .first = r->spec.request_bytes,
                               .later = HOST_KEEP};
     say_host(&c->say, r->spec.name, r->spec.addr);
+    if (r->spec.http) {
+        const size_t n = strlen(c->say.host);
+        snprintf(c->say.host + n, sizeof c->say.host - n, ":%u", t.rport);
+    }
     tcp_connect(&c->tcp, &ops, host_now(h), initial_sequence(h), own_mss(h));
     return 0;
 }
@@ -307,6 +315,14 @@ static void server_open(struct host *h, const struct tuple *t, const struct pack
     tcp_accept(&c->tcp, &ops, host_now(h), initial_sequence(h), own_mss(h), s);
 }
 
+/* A health probe by HTTP, not a flow of the scenario (B-10). */
+static void answer_probe(struct conn *c)
+{
+    c->say.kind = PAYLOAD_HTTP;
+    c->say.status = c->host->c.http_status ? c->host->c.http_status : 200;
+    c->say.first = c->response = HOST_HEALTH;
+}
+
 /* What a client's stream begins with: a PROXY header where one is expected, and only there (PE-23). */
 static void first_bytes(struct conn *c, const uint8_t *data, size_t n)
 {
@@ -314,10 +330,14 @@ static void first_bytes(struct conn *c, const uint8_t *data, size_t n)
     const int len = proxy_read(data, n, &header);
     const bool there = len > 0 || len == -EINVAL || (len == -EAGAIN && n >= PROXY_FIXED);
     c->mismatch = c->host->c.proxy ? len <= 0 : there;
-    if (c->mismatch || len <= 0)
+    if (c->mismatch)
         return;
-    c->header = (uint32_t)len;
-    c->goal += c->header;
+    if (len > 0) {
+        c->header = (uint32_t)len;
+        c->goal += c->header;
+    }
+    if (!c->known && n >= c->header + 4 && memcmp(data + c->header, "GET ", 4) == 0)
+        answer_probe(c);
 }
 
 void host_tcp_input(struct host *h, const struct packet *p, const struct packet_info *in)
@@ -333,6 +353,8 @@ void host_tcp_input(struct host *h, const struct packet *p, const struct packet_
     if (c) {
         if (!c->tcp.active && !c->tcp.received && s.len && s.seq == c->tcp.rcv_nxt)
             first_bytes(c, p->data + in->payload, in->payload_len);
+        if (c->run && c->run->spec.http && !c->tcp.received && s.len && s.seq == c->tcp.rcv_nxt)
+            c->run->status = payload_http_status(p->data + in->payload, in->payload_len);
         tcp_input(&c->tcp, host_now(h), &s);
         if (c->parked && c->tcp.state == TCPS_CLOSED)
             conn_dead(c);

@@ -43,10 +43,14 @@ struct image_backend {
     uint32_t target; /* health; NONE32: no probe, always well */
 };
 
+/* What the choice of a backend depends on (B-05): all five values, the addresses, these and the protocol. */
+enum image_spread { IMAGE_SPREAD_FLOWS, IMAGE_SPREAD_ADDRESSES, IMAGE_SPREAD_PROTOCOL };
+
 struct image_rule { /* load balancing */
     uint32_t id;    /* for whoever made the image */
     uint8_t proto;  /* 0: TCP and UDP, on all ports (B-02) */
     uint16_t frontend_port, backend_port;
+    uint8_t spread; /* enum image_spread */
     bool floating; /* backends see the frontend's address */
     bool reset;    /* idle connections are reset (O-08) */
     int64_t timeout;
@@ -64,6 +68,8 @@ struct image_share { /* what one machine has of a pool (O-05) */
     struct image_range {
         ip4 addr;
         uint16_t first, last;
+        bool reset;      /* idle connections are reset (O-08) */
+        int64_t timeout; /* ns, idle; 0: the pool's */
     } * range;
     size_t n;
 };
@@ -79,6 +85,7 @@ struct image_target { /* of health probes: one probe at one backend */
     uint32_t port;    /* NONE32: not in this image */
     uint16_t tcp_port;
     int64_t interval; /* ns */
+    const char *path; /* asked for by HTTP, and answered with 200 (B-10); NULL: the connection is enough */
     uint32_t count;   /* failures in a row that take it out */
     bool proxy;       /* probes begin with a PROXY header, too (PE-23) */
 };

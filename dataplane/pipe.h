@@ -54,7 +54,7 @@ void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port
 int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct image *after,
                        uint32_t **flows);
 
-/* A balanced flow that is to be reset when idle. => the flow whose connection is to be reset now; 0: none,
+/* A flow that a load balancer spreads, or lets out, and that is to be reset when idle. => the flow whose connection is to be reset now; 0: none,
  * and *again is when to ask again (INT64_MAX: never). */
 uint32_t pipe_idle(struct pipe *p, int64_t now, uint32_t watch, int64_t *again);
 

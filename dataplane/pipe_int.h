@@ -93,13 +93,17 @@ struct nat_state {
     int64_t rests;  /* until then the port of a closed connection rests; 0: not closed */
     bool owned;     /* fwd is not in the table: the owner leads here */
     uint32_t owner; /* endpoint's record */
-    int64_t seen;
+    bool reset;     /* when it idles too long (O-08) */
+    uint32_t flow;
+    int64_t seen, timeout; /* ns, idle; 0: the pool's */
 };
 
 struct closed { /* TCP connection, since when */
     uint32_t pair;
     int64_t at;
 };
+
+#define NAT_WATCH 0x80000000u /* what is watched is a translation, not a balanced flow */
 
 /* Pairs lie in segments, each twice as large as the one before: adding never moves any. */
 #define PIPE_SEGMENTS      24u
@@ -260,6 +264,9 @@ enum reason nat_consumer(struct ctx *c, struct flow_state *s);
 /* An answer reaches a private link service. => the endpoint that it leaves by, both ends rewritten;
  * PORT_NONE. */
 uint32_t nat_provider(struct ctx *c);
+
+/* pipe_idle for a translation. */
+uint32_t nat_idle(struct pipe *p, int64_t now, uint32_t index, int64_t *again);
 
 /* pipe_lb.c */
 void lb_in(struct ctx *c);

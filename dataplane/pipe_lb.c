@@ -13,7 +13,8 @@
  *
  * Choice. Every backend that is well gets a number out of the flow's five values and its own address; the
  * highest one wins (rendezvous hashing). So the choice depends on nothing but the flow and who is well, and a
- * backend that goes moves only its own flows. A rule for all ports orders the two ends first: both directions
+ * backend that goes moves only its own flows. A rule may leave the ports out, or protocol and ports (B-05):
+ * then all flows of a client meet the same backend. A rule for all ports orders the two ends first: both directions
  * of a flow that crosses one frontend get the same appliance (B-07), and share one record besides, so that
  * they stay together.
  *
@@ -80,21 +81,24 @@ static const struct image_rule *rule_of(const struct ctx *c)
     return all;
 }
 
-static uint64_t flow_hash(const struct ctx *c, bool symmetric)
+static uint64_t flow_hash(const struct ctx *c, const struct image_rule *r)
 {
-    uint64_t a = (uint64_t)c->src << 16 | c->sport, b = (uint64_t)c->dst << 16 | c->dport;
+    const bool ports = r->spread == IMAGE_SPREAD_FLOWS, symmetric = r->proto == 0;
+    const uint8_t proto = r->spread == IMAGE_SPREAD_ADDRESSES ? 0 : c->info->proto;
+    uint64_t a = (uint64_t)c->src << 16 | (ports ? c->sport : 0),
+             b = (uint64_t)c->dst << 16 | (ports ? c->dport : 0);
     if (symmetric && a > b) {
         uint64_t t = a;
         a = b;
         b = t;
     }
-    return hash_mix(hash_mix(a) + hash_mix(~b) + c->info->proto);
+    return hash_mix(hash_mix(a) + hash_mix(~b) + proto);
 }
 
 static const struct image_backend *choose(const struct ctx *c, const struct image_rule *r)
 {
     const struct image_backend *best = NULL;
-    const uint64_t flow = flow_hash(c, r->proto == 0);
+    const uint64_t flow = flow_hash(c, r);
     uint64_t most = 0;
     for (size_t i = 0; i < r->n; i++) {
         uint64_t weight = hash_mix(flow ^ hash_mix(c->img->port[r->backend[i].port].addr));
@@ -169,8 +173,8 @@ static enum reason refuses(const struct ctx *c, const struct image_backend *b)
     const struct image_port *to = &c->img->port[b->port];
     if (c->src == to->addr && c->at->realm == to->realm)
         return REASON_BACKEND_LOOP; /* B-08 */
-    if (c->at->realm == REALM_PUBLIC && !c->at->frontend->basic && to->acl[1][0] == NONE32 &&
-        to->acl[1][1] == NONE32)
+    if (c->at->realm == REALM_PUBLIC && !c->meta->consumer && !c->at->frontend->basic &&
+        to->acl[1][0] == NONE32 && to->acl[1][1] == NONE32)
         return REASON_INBOUND_CLOSED; /* G-19 */
     return REASON_NONE;
 }
@@ -312,8 +316,10 @@ bool lb_answer(struct ctx *c, struct flow_state *s)
 
 uint32_t pipe_idle(struct pipe *p, int64_t now, uint32_t watch, int64_t *again)
 {
-    struct balanced *b = &p->balanced[watch - 1];
     *again = INT64_MAX;
+    if (watch & NAT_WATCH)
+        return nat_idle(p, now, watch & ~NAT_WATCH, again);
+    struct balanced *b = &p->balanced[watch - 1];
     if (!b->reset)
         return 0;
     if (now - b->seen < b->timeout) {

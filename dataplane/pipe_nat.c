@@ -12,6 +12,9 @@
  * ports left. With a timeout a translation's port is free again when it was idle for longer; that is found
  * out when somebody wants it.
  *
+ * An outbound rule may say that idle connections are reset (O-08): pipe_idle is asked about their translations,
+ * too.
+ *
  * NAT gateways (O-02) know connections. TCP that begins in the middle, or was idle for too long, is answered
  * with a reset; a new SYN makes a new translation. The port of a closed connection rests before it is used
  * again towards the same destination: 65 s after both FINs, 16 s after a reset, 65 s after a datagram flow
@@ -78,7 +81,8 @@ static bool idle(const struct ctx *c, const struct image_pool *pool, const struc
     if (pool->gateway)
         return forgotten(c, pool, n) &&
                (c->info->proto == IPPROTO_NR_TCP || c->now - n->seen > UDP_TIMEOUT + REST_UDP);
-    return pool->timeout && c->now - n->seen > pool->timeout;
+    const int64_t timeout = n->timeout ? n->timeout : pool->timeout;
+    return timeout && c->now - n->seen > timeout;
 }
 
 /* A packet passes, out of (1) or into (2) the pool's network. */
@@ -167,14 +171,43 @@ static uint64_t take_from(struct ctx *c, uint32_t index, ip4 addr, uint16_t from
     return i;
 }
 
+/* O-08: the rule that gave the range says how long a connection may idle, and whether it is reset then. */
+static void watch(struct ctx *c, const struct image_range *r, uint64_t i)
+{
+    struct nat_state *n = &c->p->nat[i];
+    n->timeout = r->timeout;
+    n->flow = c->meta->flow;
+    n->reset = r->reset && n->flow && c->info->proto == IPPROTO_NR_TCP;
+    if (!n->reset)
+        return;
+    c->d->watch = NAT_WATCH | (uint32_t)i;
+    c->d->watch_at = c->now + n->timeout;
+}
+
+uint32_t nat_idle(struct pipe *p, int64_t now, uint32_t index, int64_t *again)
+{
+    struct nat_state *n = &p->nat[index];
+    if (!n->reset)
+        return 0;
+    if (now - n->seen < n->timeout) {
+        *again = n->seen + n->timeout;
+        return 0;
+    }
+    n->reset = false;
+    return n->flow;
+}
+
 /* => place of a new translation; FLOW_MISS: nothing is free. */
 static uint64_t choose(struct ctx *c, uint32_t index)
 {
     const struct image_pool *pool = &c->img->pool[index];
     const struct image_share *s = c->at->kind == PORT_NIC ? c->at->share : NULL;
     uint64_t i = FLOW_MISS;
-    for (size_t a = 0; s && a < s->n && i == FLOW_MISS; a++)
+    for (size_t a = 0; s && a < s->n && i == FLOW_MISS; a++) {
         i = take_from(c, index, s->range[a].addr, s->range[a].first, s->range[a].last);
+        if (i != FLOW_MISS)
+            watch(c, &s->range[a], i);
+    }
     for (size_t a = 0; !s && a < pool->n && i == FLOW_MISS; a++)
         i = take_from(c, index, pool->addr[a], pool->first_port, pool->last_port);
     return i;

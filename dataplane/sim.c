@@ -134,6 +134,8 @@ void sim_out(struct sim *s, uint32_t port, struct packet *p)
         packet_put(s->pool, p);
         return;
     }
+    if (d.watch)
+        sim_push(s, d.watch_at, EV_IDLE, d.watch, 0, NULL);
     pipe_view_apply(p, &v, &d);
     send(s, port, &d, p, &v.info);
 }

@@ -1,11 +1,16 @@
 /* sim_probe.c - health probes of load balancers (B-03): TCP connections from 168.63.129.16 to each backend,
- * opened and closed, in real packets that pass the backend's security groups.
+ * opened and closed, with or without an HTTP request in between (B-10), in real packets that pass the backend's
+ * security groups.
  *
  * The platform's resolver has that address already, so its machine probes. To it a probe is a flow like
  * others, with a number that no flow of a scenario has; its packets carry the target's number instead of a
  * flow's. */
+#include "dataplane/host_payload.h"
 #include "dataplane/proxy.h"
 #include "dataplane/sim_int.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static struct host *prober(const struct sim *s)
 {
@@ -57,11 +62,17 @@ const struct flow_spec *sim_probe_spec(struct sim *s, uint32_t flow)
 {
     const struct image_target *t = &s->img->target[flow & ~PROBE_FLOW];
     const struct image_port *at = &s->img->port[t->port];
+    char host[IP4_STRLEN + 8];
+    const size_t n = strlen(ip4_format(at->addr, host));
+    snprintf(host + n, sizeof host - n, ":%u", t->tcp_port);
     s->probe = (struct flow_spec){.id = flow,
                                   .addr = at->addr,
                                   .proto = IPPROTO_NR_TCP,
                                   .dport = t->tcp_port,
-                                  .request_bytes = t->proxy ? PROXY_LOCAL_LEN : 0,
+                                  .request_bytes = t->path    ? payload_probe_bytes(t->path, host, t->proxy)
+                                                   : t->proxy ? PROXY_LOCAL_LEN
+                                                              : 0,
+                                  .http = t->path,
                                   .realm = at->realm,
                                   .probe = (flow & ~PROBE_FLOW) + 1,
                                   .proxy = t->proxy};
@@ -70,7 +81,8 @@ const struct flow_spec *sim_probe_spec(struct sim *s, uint32_t flow)
 
 void sim_probe_done(struct sim *s, uint32_t flow, enum flow_outcome what)
 {
-    /* a connection that was opened is enough, however it ended */
-    health_outcome(s->health, flow & ~PROBE_FLOW, what == FLOW_OK || what == FLOW_RESET);
+    /* a connection that was opened is enough, however it ended; by HTTP, only the answer is */
+    const bool by_http = s->img->target[flow & ~PROBE_FLOW].path != NULL;
+    health_outcome(s->health, flow & ~PROBE_FLOW, what == FLOW_OK || (what == FLOW_RESET && !by_http));
     publish(s, flow & ~PROBE_FLOW);
 }

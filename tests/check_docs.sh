@@ -1,6 +1,6 @@
 #!/bin/bash
-# topology/SCENARIO.md says all there is, and nothing else: keys and defaults of the schema, verdicts, reasons, switches,
-# commands and the words of check_support.c.
+# topology/SCENARIO.md says all there is, and nothing else: keys and defaults of the schema, verdicts, reasons, switches
+# and commands.
 set -u
 bin=$1
 doc=topology/SCENARIO.md schema=topology/scenario.schema.json
@@ -112,20 +112,6 @@ if [ -s "$tmp/commands" ] && [ ! -s "$tmp/options" ]; then
 else
     echo "not ok every option of every command"
     cat "$tmp/options"
-fi
-
-# What is parsed and not simulated: each word that check_support.c names.
-mapfile -t parsed < <(sed -n '/unsupported\[\] = {/,/^};/s/^ *{"\(.*\)", .*/\1/p' topology/check_support.c |
-    grep -oE '[A-Za-z]+' | grep -E '^[a-z]+[A-Z]|^underlay$' | sort -u)
-sed -n '/^| not simulated yet/,/^$/p' "$doc" >"$tmp/unsupported"
-missing=
-for w in "${parsed[@]}"; do
-    grep -qF "\`$w\`" "$tmp/unsupported" || missing="$missing $w"
-done
-if [ ${#parsed[@]} -gt 0 ] && [ -z "$missing" ]; then
-    echo "ok what is not simulated is listed"
-else
-    echo "not ok what is not simulated is listed, missing:$missing"
 fi
 
 # The smallest complete file is one.

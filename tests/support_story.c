@@ -53,10 +53,6 @@ static void load(struct story *s, const char *yaml)
     struct diag *d = diag_new(s->arena);
     s->sc = parse(s->arena, yaml, d);
     cr_assert_not_null(s->sc, "the scenario has errors:\n%s", printed(s->arena, d));
-    const struct change *c;
-    const size_t n = scenario_changes(s->sc, &c);
-    for (size_t k = 0; k <= n; k++)
-        cr_assert_not(model_unsupported(scenario_state(s->sc, k), d), "%s", printed(s->arena, d));
 }
 
 static void expectations_hold(const struct story *s)

@@ -679,24 +679,6 @@ Test(limits, one_flow_log_a_resource)
     loaded_free(&l);
 }
 
-/* -- what is not simulated
- * --------------------------------------------------------------------------------------- */
-
-static void unsupported(const char *text, const char *want, int line)
-{
-    struct loaded l = load_text(text);
-    cr_assert_not_null(l.m, "line %d\n%s", line, loaded_findings(&l));
-    bool any = model_unsupported(l.m, l.d);
-    const char *got = loaded_findings(&l);
-    cr_expect(!strcmp(got, want), "line %d\ngot:\n%swant:\n%s", line, got, want);
-    cr_expect_eq(any, *want != '\0', "line %d", line);
-    loaded_free(&l);
-}
-
-#define REFUSED(text, place, what)                                                                           \
-    unsupported(text, place ": error: " what ": not simulated by this version; see topology/SCENARIO.md\n",  \
-                __LINE__)
-
 #define BALANCER(kind, frontend, rest)                                                                       \
     NICS("  - {name: a, subnet: v/s}\n  - {name: b, subnet: v/s}\n")                                         \
     "publicIPAddresses: [{name: pip}]\n"                                                                     \
@@ -748,21 +730,4 @@ Test(check, members_of_a_pool)
           "loadBalancers:\n"
           "  - {name: lb, backendAddressPools: [{name: p, networkInterfaces: [a, b]}]}\n",
           "7:71: error: 'b' of pool 'lb/p' is in network 'w', the pool serves 'v'\n");
-}
-
-Test(check, unsupported)
-{
-    unsupported(VNET("10.0.0.0/16", "") "serviceEndpointPolicies: [{name: p, definitions: []}]\n"
-                                        "captures: [{name: c, at: [hub]}]\n",
-                "", __LINE__);
-    REFUSED(NICS("  - {name: a, subnet: v/s, proxyProtocol: true}\n") "publicIPAddresses: [{name: pip}]\n"
-            "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, publicIPAddress: pip}]}]\n"
-            "privateLinkServices: [{name: p, loadBalancerFrontend: lb/fe, subnet: v/t}]\n",
-            "9:55", "loadBalancerFrontend with a public address");
-    unsupported("virtualNetworks:\n  - {name: v, addressPrefixes: [10.0.0.0/16], dnsServers: [10.0.0.4], subnets: "
-                "[{name: s, addressPrefix: 10.0.0.0/24}]}\nnetworkInterfaces: [{name: a, subnet: v/s}]\n"
-                "dnsServers: [{name: dc, networkInterface: a}]\n"
-                "onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], dnsForwarders: [{zone: a.b, "
-                "server: 10.0.0.4}]}]\n",
-                "", __LINE__);
 }

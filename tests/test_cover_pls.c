@@ -139,6 +139,76 @@ Test(cover_pls, PE01_consent_and_its_end)
                                                 "expect: {verdict: dropped, reason: EndpointNotApproved}}\n");
 }
 
+/* B-04: a public frontend serves private links as well, and they need no rule that the Internet would need (G-19). Azure's
+ * own examples have one. */
+Test(cover_pls, B04_a_public_frontend)
+{
+#define PUBLIC(group, pls)                                                                                   \
+    "virtualNetworks:\n"                                                                                     \
+    "  - {name: p, addressPrefixes: [10.0.0.0/16], subnets: [{name: b, addressPrefix: 10.0.1.0/24" group "},\n" \
+    "     {name: nat, addressPrefix: 10.0.5.0/24}]}\n"                                                       \
+    "  - {name: c, addressPrefixes: [10.0.0.0/16], subnets: [{name: a, addressPrefix: 10.0.1.0/24}]}\n"      \
+    "networkSecurityGroups: [{name: g, securityRules: [{name: web, priority: 100, direction: Inbound, access: Allow,\n" \
+    "  protocol: Tcp, sourceAddressPrefix: Internet, destinationPortRange: '7443'}]}]\n"                     \
+    "networkInterfaces:\n"                                                                                   \
+    "  - {name: api, subnet: p/b, privateIPAddress: 10.0.1.4, listens: [tcp/7443]}\n"                        \
+    "  - {name: vm, subnet: c/a, privateIPAddress: 10.0.1.4}\n"                                              \
+    "publicIPAddresses: [{name: pip, ipAddress: 20.50.9.9}]\n"                                               \
+    "internetHosts: [{name: out, ipAddress: 93.184.216.34, listens: [tcp/443]}]\n"                           \
+    "loadBalancers:\n"                                                                                       \
+    "  - name: lb\n"                                                                                         \
+    "    frontendIPConfigurations: [{name: fe, publicIPAddress: pip}]\n"                                     \
+    "    backendAddressPools: [{name: p, networkInterfaces: [api]}]\n"                                       \
+    "    loadBalancingRules: [{name: t, frontendIPConfiguration: fe, backendAddressPool: p, protocol: Tcp,\n" \
+    "      frontendPort: 443, backendPort: 7443}]\n"                                                         \
+    "privateLinkServices: [{name: pls, loadBalancerFrontend: lb/fe, subnet: " pls ", natIPs: [10.0.5.4]}]\n"
+#define PE "privateEndpoints: [{name: pe, subnet: c/a, service: pls, ipConfigurations: [{privateIPAddress: 10.0.1.9}]}]\n"
+    story(PUBLIC("", "p/nat") PE
+          "flows:\n"
+          "  - {from: vm, to: pe, expect: {verdict: delivered, sourceSeen: 10.0.5.4, destinationSeen: 10.0.1.4,\n"
+          "     path: [vm, pe, lb/fe, api], returnPath: [api, pe, vm]}}\n"
+          "  - {from: vm, to: pe, keepOpen: 12m, keepOpenInterval: 3m, expect: {verdict: delivered}}\n"
+          "  - {from: out, to: lb/fe, destinationPort: 443, expect: {verdict: dropped, reason: InboundClosed}}\n"
+          "  - {from: api, to: out, expect: {verdict: delivered, sourceSeen: 20.50.9.9}}\n");
+    story(PUBLIC(", networkSecurityGroup: g", "p/nat") PE
+          "flows:\n"
+          "  - {from: vm, to: pe, expect: {verdict: delivered, rule: AllowVnetInBound}}\n"
+          "  - {from: out, to: lb/fe, destinationPort: 443, expect: {verdict: delivered, rule: web, sourceSeen: 93.184.216.34}}\n");
+    struct story s = story_tell(PUBLIC("", "p/nat") PE "flows: [{from: vm, to: pe, responseBytes: 20KiB, expect: {verdict: delivered}}]\n");
+    for (size_t i = 0; i < s.n_packets; i++) {
+        const struct story_packet *p = &s.packet[i];
+        const ip4 other = p->inbound ? p->info.src : p->info.dst;
+        if (p->info.proto == IPPROTO_NR_TCP && !strcmp(p->port, "vm"))
+            cr_assert_eq(other, IP4(10, 0, 1, 9));
+        if (p->info.proto == IPPROTO_NR_TCP && !strcmp(p->port, "api"))
+            cr_assert_eq(other, IP4(10, 0, 5, 4));
+    }
+    story_end(&s);
+    struct arena *a = arena_new("findings");
+    const char *got = story_findings(a, PUBLIC("", "c/a"));
+    cr_expect(strstr(got, "NAT addresses of private link service 'pls' are in network 'c', its frontend in 'p' (PE-21)"), "%s", got);
+    arena_free(a);
+#undef PE
+}
+
+/* PE-23, B-10: probes by HTTP begin with the header, too; a listener that does not expect it resets them. */
+Test(cover_pls, PE23_probes_by_http)
+{
+#define HTTP                                                                                                 \
+    "timeline: [{at: 0s, update: loadBalancers/lb/probes/t, with: {protocol: Http, requestPath: /}}]\n"      \
+    "flows: [{at: 11s, from: vm, to: pe, destinationPort: 443, expect: {"
+    static const char *const well = "verdict: delivered}}]\n", *const ill = "verdict: dropped, reason: NoHealthyBackend}}]\n";
+    char text[8192];
+    snprintf(text, sizeof text, "%s%s", NETS(SPEAKS, LISTENS) ENDPOINT("") HTTP, well);
+    story(text);
+    snprintf(text, sizeof text, "%s%s", NETS(SPEAKS, "") ENDPOINT("") HTTP, ill);
+    story(text);
+    snprintf(text, sizeof text, "%s%s", NETS("", LISTENS) ENDPOINT("") HTTP, ill);
+    story(text);
+    snprintf(text, sizeof text, "%s%s", NETS(SPEAKS, LISTENS ", healthStatus: 500") ENDPOINT("") HTTP, ill);
+    story(text);
+}
+
 /* PE-23: both, neither, and one of the two. */
 Test(cover_pls, PE23_both_sides_must_agree)
 {

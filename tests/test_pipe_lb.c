@@ -284,6 +284,62 @@ Test(pipe_lb, all_ports_both_directions_one_appliance)
     done(&x);
 }
 
+static uint32_t place(struct balancer *x, uint32_t from, const char *src, uint8_t proto, uint16_t sport, uint16_t dport)
+{
+    struct trip t = trip_new(&x->w.l, from, proto, src, sport, "10.0.3.100", dport);
+    t.start.info.tcp_flags = proto == TCP ? TCP_SYN : 0;
+    trip_go(&t);
+    cr_assert_eq(t.reason, REASON_NONE, "%s", t.text);
+    return t.now.at;
+}
+
+/* B-05: what the choice depends on, and what it does not. */
+Test(pipe_lb, distribution_modes)
+{
+    struct balancer x;
+    unsigned ports = 0, protocols = 0, clients = 0;
+    setup(&x, MANY);
+    struct image_rule *udp = rule_add(&x, UDP, 80, 8080, MANY), *other = rule_add(&x, TCP, 81, 8081, MANY);
+    static const uint8_t modes[] = {IMAGE_SPREAD_FLOWS, IMAGE_SPREAD_ADDRESSES, IMAGE_SPREAD_PROTOCOL};
+    for (size_t m = 0; m < 3; m++) {
+        x.rule->spread = udp->spread = other->spread = modes[m];
+        const uint32_t first = place(&x, x.w.vm, "10.0.1.4", TCP, (uint16_t)(1000 * m + 1), 80);
+        unsigned same_port = 0, same_proto = 0, same_rule = 0;
+        for (uint16_t i = 0; i < 64; i++) {
+            const uint16_t sport = (uint16_t)(10000 + 1000 * m + i);
+            same_port += place(&x, x.w.vm, "10.0.1.4", TCP, sport, 80) == first;
+            same_proto += place(&x, x.w.vm, "10.0.1.4", UDP, sport, 80) == place(&x, x.w.vm, "10.0.1.4", TCP, sport, 80);
+            same_rule += place(&x, x.w.vm, "10.0.1.4", TCP, sport, 81) == first;
+        }
+        const bool sticky = modes[m] != IMAGE_SPREAD_FLOWS, both = modes[m] == IMAGE_SPREAD_ADDRESSES;
+        cr_expect(sticky ? same_port == 64 : same_port < 30, "mode %zu: %u of 64 by port", m, same_port);
+        cr_expect(sticky ? same_rule == 64 : same_rule < 30, "mode %zu: %u of 64 by rule", m, same_rule);
+        cr_expect(both ? same_proto == 64 : same_proto < 40, "mode %zu: %u of 64 by protocol", m, same_proto);
+        clients += place(&x, x.w.vm2, "10.0.1.5", TCP, 777, 80) == first;
+        ports += same_port, protocols += same_proto;
+    }
+    cr_expect(clients < 3, "clients differ");
+    done(&x);
+}
+
+/* The address alone decides, and still a member that goes takes only its own clients along. */
+Test(pipe_lb, sticky_clients_move_with_their_member)
+{
+    struct balancer x;
+    setup(&x, 3);
+    x.rule->spread = IMAGE_SPREAD_ADDRESSES;
+    const uint32_t was = place(&x, x.w.vm, "10.0.1.4", TCP, 50000, 80);
+    for (uint32_t k = 0; k < 3; k++)
+        pipe_health(x.w.l.pipe, k, x.b[k] != was);
+    const uint32_t now = place(&x, x.w.vm, "10.0.1.4", TCP, 50001, 80);
+    cr_expect_neq(now, was);
+    cr_expect_eq(place(&x, x.w.vm, "10.0.1.4", TCP, 50002, 80), now);
+    for (uint32_t k = 0; k < 3; k++)
+        pipe_health(x.w.l.pipe, k, true);
+    cr_expect_eq(place(&x, x.w.vm, "10.0.1.4", TCP, 50003, 80), was, "back where the hash says");
+    done(&x);
+}
+
 /* Both directions meet the same appliance even where the frontend never saw the first one. */
 Test(pipe_lb, all_ports_hash_is_symmetric)
 {

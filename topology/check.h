@@ -19,8 +19,4 @@ void model_check(const struct model *m, struct diag *d);
  * subscription may (G-15). m: checked without errors, in the state at the flow's time. */
 void model_check_smtp(const struct model *m, const struct flow *f, struct diag *d);
 
-/* Report an error at every section or key in use whose behaviour this version does not simulate.
- * => whether there was one. */
-bool model_unsupported(const struct model *m, struct diag *d);
-
 #endif

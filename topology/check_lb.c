@@ -42,6 +42,14 @@ static void check_ports(struct check *c, const struct load_balancer *lb)
                                    .what = r->name,
                                    .at = check_at(r->node, "frontendPort", r->at)});
     }
+    for (size_t i = 0; i < lb->inboundNatRules.n; i++) {
+        const struct lb_nat_rule *r = &lb->inboundNatRules.at[i];
+        unique_add(c, &l,
+                   (struct unique){.scope = r->frontendIPConfiguration->index,
+                                   .number = (uint64_t)r->protocol << 16 | r->frontendPort,
+                                   .what = r->name,
+                                   .at = check_at(r->node, "frontendPort", r->at)});
+    }
     unique_sort(&l);
     for (size_t i = 1; i < l.n; i++)
         if (unique_same(&l.at[i - 1], &l.at[i]))
@@ -69,6 +77,35 @@ static void check_members(struct check *c, const struct load_balancer *lb)
     }
 }
 
+/* => the network that a frontend serves: its own, or that of a public one's machines; NULL: it has none. */
+static const struct vnet *network_of(const struct lb_frontend *f)
+{
+    const struct load_balancer *lb = f->lb;
+    if (f->subnet)
+        return f->subnet->vnet;
+    for (size_t i = 0; i < lb->loadBalancingRules.n; i++) {
+        const struct lb_rule *r = &lb->loadBalancingRules.at[i];
+        if (r->frontendIPConfiguration == f && r->backendAddressPool->networkInterfaces.n)
+            return r->backendAddressPool->networkInterfaces.at[0]->subnet->vnet;
+    }
+    for (size_t i = 0; i < lb->inboundNatRules.n; i++)
+        if (lb->inboundNatRules.at[i].frontendIPConfiguration == f)
+            return lb->inboundNatRules.at[i].backendIPConfiguration->subnet->vnet;
+    return NULL;
+}
+
+static void check_nat_rules(struct check *c, const struct load_balancer *lb)
+{
+    for (size_t i = 0; i < lb->inboundNatRules.n; i++) {
+        const struct lb_nat_rule *r = &lb->inboundNatRules.at[i];
+        const struct vnet *there = r->backendIPConfiguration->subnet->vnet, *home = network_of(r->frontendIPConfiguration);
+        if (home != there)
+            diag_error(c->d, check_at(r->node, "backendIPConfiguration", r->at),
+                       "'%s' of inbound NAT rule '%s' of '%s' is in network '%s', the frontend serves '%s' (B-09)",
+                       r->backendIPConfiguration->name, r->name, lb->name, there->name, home->name);
+    }
+}
+
 /* O-05: no more ports may be promised than an address has. */
 static void check_outbound(struct check *c, const struct load_balancer *lb)
 {
@@ -77,6 +114,8 @@ static void check_outbound(struct check *c, const struct load_balancer *lb)
         left[i] = PORTS_AN_ADDRESS;
     for (size_t i = 0; i < lb->loadBalancingRules.n; i++)
         left[lb->loadBalancingRules.at[i].frontendIPConfiguration->index] -= PORTS_A_RULE;
+    for (size_t i = 0; i < lb->inboundNatRules.n; i++)
+        left[lb->inboundNatRules.at[i].frontendIPConfiguration->index] -= PORTS_A_RULE;
     for (size_t i = 0; i < lb->outboundRules.n; i++) {
         const struct lb_outbound_rule *r = &lb->outboundRules.at[i];
         const uint64_t want =
@@ -107,11 +146,12 @@ static void check_pls(struct check *c, const struct pls *s)
     if (s->loadBalancerFrontend->lb->sku == SKU_BASIC)
         diag_error(c->d, check_at(s->node, "loadBalancerFrontend", s->at),
                    "private link service '%s' needs a Standard load balancer (B-04)", s->name);
-    if (s->loadBalancerFrontend->subnet && s->loadBalancerFrontend->subnet->vnet != s->subnet->vnet)
+    const struct vnet *home = network_of(s->loadBalancerFrontend);
+    if (home && home != s->subnet->vnet)
         diag_error(
             c->d, check_at(s->node, "subnet", s->at),
             "NAT addresses of private link service '%s' are in network '%s', its frontend in '%s' (PE-21)",
-            s->name, s->subnet->vnet->name, s->loadBalancerFrontend->subnet->vnet->name);
+            s->name, s->subnet->vnet->name, home->name);
     for (size_t i = 0; s->visibility.n && i < s->autoApproval.n; i++)
         if (!lists(&s->visibility, s->autoApproval.at[i]))
             diag_error(c->d, check_item(s->node, "autoApproval", i, s->at),
@@ -142,6 +182,7 @@ void check_balancers(struct check *c)
         check_kind(c, &m->loadBalancers.at[i]);
         check_ports(c, &m->loadBalancers.at[i]);
         check_members(c, &m->loadBalancers.at[i]);
+        check_nat_rules(c, &m->loadBalancers.at[i]);
         check_outbound(c, &m->loadBalancers.at[i]);
     }
     for (size_t i = 0; i < m->privateLinkServices.n; i++)

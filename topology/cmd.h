@@ -39,8 +39,6 @@ int cmd_usage(const struct cmd_args *a, const char *fmt, ...) __attribute__((for
 /* => the scenario, or NULL after its findings were printed to standard error. Warnings are printed too,
  * unless quiet. */
 struct scenario *cmd_load(const struct cmd_args *a, const char *path);
-/* The same, and nothing in it may ask for what this version does not simulate (in any state). */
-struct scenario *cmd_load_runnable(const struct cmd_args *a, const char *path);
 /* => 0 and the time of --at (0 where it is not given), or EXIT_INPUT. */
 int cmd_time(const struct cmd_args *a, int64_t *at);
 /* => the NIC of --nic in the model of --at; NULL after a message with a suggestion. */

@@ -24,38 +24,20 @@ int cmd_usage(const struct cmd_args *a, const char *fmt, ...)
     return EXIT_INPUT;
 }
 
-static struct scenario *load(const struct cmd_args *a, const char *path, bool runnable)
+struct scenario *cmd_load(const struct cmd_args *a, const char *path)
 {
     struct arena *arena = arena_new("diagnostics");
     struct diag *d = diag_new(arena);
     struct scenario *sc = scenario_load(path, d);
-    bool refused = false;
-    if (sc && runnable) {
-        const struct change *c;
-        const size_t n = scenario_changes(sc, &c);
-        for (size_t k = 0; k <= n; k++)
-            refused |= model_unsupported(scenario_state(sc, k), d);
-    }
     if (d->errors || !a->quiet)
         diag_print(d, stderr);
-    if (sc && (refused || (a->strict && d->warnings))) {
-        if (a->strict && d->warnings && !refused)
-            fprintf(stderr, "%s: %zu warnings count as errors (--strict)\n", path, d->warnings);
+    if (sc && a->strict && d->warnings) {
+        fprintf(stderr, "%s: %zu warnings count as errors (--strict)\n", path, d->warnings);
         scenario_free(sc);
         sc = NULL;
     }
     arena_free(arena);
     return sc;
-}
-
-struct scenario *cmd_load(const struct cmd_args *a, const char *path)
-{
-    return load(a, path, false);
-}
-
-struct scenario *cmd_load_runnable(const struct cmd_args *a, const char *path)
-{
-    return load(a, path, true);
 }
 
 int cmd_time(const struct cmd_args *a, int64_t *at)

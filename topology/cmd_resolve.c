@@ -156,7 +156,7 @@ static int resolve(const struct cmd_args *a)
         return cmd_usage(a, "--from is missing");
     if (cmd_time(a, &at))
         return EXIT_INPUT;
-    struct scenario *sc = cmd_load_runnable(a, a->pos[0]);
+    struct scenario *sc = cmd_load(a, a->pos[0]);
     if (!sc)
         return EXIT_INPUT;
     int status = EXIT_OK;

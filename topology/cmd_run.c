@@ -142,7 +142,7 @@ static int replay(const struct cmd_args *a, const struct scenario *sc, const cha
 
 static int run_command(const struct cmd_args *a)
 {
-    struct scenario *sc = cmd_load_runnable(a, a->pos[0]);
+    struct scenario *sc = cmd_load(a, a->pos[0]);
     if (!sc)
         return EXIT_INPUT;
     struct arena *arena = arena_new("run");

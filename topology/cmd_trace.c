@@ -235,7 +235,7 @@ static int trace(const struct cmd_args *a)
     struct flow f;
     if (flow_of_args(a, &f))
         return EXIT_INPUT;
-    struct scenario *sc = cmd_load_runnable(a, a->pos[0]);
+    struct scenario *sc = cmd_load(a, a->pos[0]);
     if (!sc)
         return EXIT_INPUT;
     const struct model *m = scenario_state(sc, scenario_state_at(sc, f.at_time));

@@ -29,7 +29,7 @@ struct compiled {
     const struct eff_table **table; /* by image table; NULL: not made of effective routes (on-premises) */
     const struct eff_rules **acl;   /* by image rule set; rule ids are positions */
     const struct peering **crossing;
-    const struct lb_rule **lb_rule; /* by image rule id */
+    const char **lb_rule; /* names, by image rule id */
     struct thing *thing;            /* by port; kind THING_NONE: resolver, or not in this state */
 };
 

@@ -63,8 +63,9 @@ struct outbound { /* of one load balancer */
     struct image_share **share; /* by NIC, only of this load balancer */
 };
 
+/* out: the rule that says so, NULL where a load balancing rule does. */
 static void take(struct work *w, struct outbound *o, const struct lb_frontend *f, const struct lb_pool *pool,
-                 uint32_t ports)
+                 uint32_t ports, const struct lb_outbound_rule *out)
 {
     for (size_t i = 0; i < pool->networkInterfaces.n; i++) {
         const uint32_t nic = pool->networkInterfaces.at[i]->index, first = o->next[f->index];
@@ -80,8 +81,11 @@ static void take(struct work *w, struct outbound *o, const struct lb_frontend *f
         struct image_range *more = arena_array(w->img->arena, s->n + 1, sizeof *more);
         if (s->n)
             memcpy(more, s->range, s->n * sizeof *more);
-        more[s->n] = (struct image_range){f->publicIPAddress->ipAddress, (uint16_t)first,
-                                          (uint16_t)(first + ports - 1)};
+        more[s->n] = (struct image_range){.addr = f->publicIPAddress->ipAddress,
+                                          .first = (uint16_t)first,
+                                          .last = (uint16_t)(first + ports - 1),
+                                          .reset = out && out->enableTcpReset,
+                                          .timeout = out ? SECONDS(60 * out->idleTimeoutInMinutes) : 0};
         s->range = more;
         s->n++;
         o->next[f->index] = first + ports;
@@ -118,19 +122,21 @@ static void shares_of(struct work *w, const struct load_balancer *lb)
     }
     for (size_t i = 0; i < lb->loadBalancingRules.n; i++)
         o.end[lb->loadBalancingRules.at[i].frontendIPConfiguration->index] -= PORTS_A_RULE;
+    for (size_t i = 0; i < lb->inboundNatRules.n; i++)
+        o.end[lb->inboundNatRules.at[i].frontendIPConfiguration->index] -= PORTS_A_RULE;
     for (size_t i = 0; i < lb->outboundRules.n; i++) {
         const struct lb_outbound_rule *r = &lb->outboundRules.at[i];
         const size_t members = r->backendAddressPool->networkInterfaces.n;
         if (r->frontendIPConfiguration->publicIPAddress)
             take(w, &o, r->frontendIPConfiguration, r->backendAddressPool,
-                 r->allocatedOutboundPorts ? r->allocatedOutboundPorts : default_ports(members));
+                 r->allocatedOutboundPorts ? r->allocatedOutboundPorts : default_ports(members), r);
     }
     for (size_t i = 0; i < lb->loadBalancingRules.n; i++) {
         const struct lb_rule *r = &lb->loadBalancingRules.at[i];
         if (r->frontendIPConfiguration->publicIPAddress && !has_outbound_rule(lb, r->backendAddressPool) &&
             !earlier_rule(lb, i))
             take(w, &o, r->frontendIPConfiguration, r->backendAddressPool,
-                 default_ports(r->backendAddressPool->networkInterfaces.n));
+                 default_ports(r->backendAddressPool->networkInterfaces.n), NULL);
     }
 }
 
@@ -179,24 +185,35 @@ static void target(struct work *w, uint32_t number, const struct lb_probe *p, co
     struct image_target *t = &w->img->target[number];
     *t = (struct image_target){.port = port_of(w->r, THING(NIC, n)),
                                .tcp_port = p->port,
+                               .path = strcmp(p->protocolName, "Http") ? NULL
+                                       : p->requestPath                ? arena_strdup(w->img->arena, p->requestPath)
+                                                                       : "/",
                                .interval = SECONDS(p->intervalInSeconds),
                                .count = p->numberOfProbes,
                                .proxy = t->proxy || proxy};
+}
+
+/* => the number under which the data plane speaks of a rule. */
+static uint32_t note_rule(struct work *w, const char *name)
+{
+    *(const char **)arena_push(w->c->arena, &w->c->lb_rule, &w->n_rules, &w->cap_rules, sizeof name) = name;
+    return (uint32_t)w->n_rules - 1;
 }
 
 static struct image_rule rule_of(struct work *w, const struct load_balancer *lb, const struct lb_rule *r,
                                  bool proxy)
 {
     const nic_list *members = &r->backendAddressPool->networkInterfaces;
-    struct image_rule out = {.id = (uint32_t)w->n_rules,
+    struct image_rule out = {.id = note_rule(w, r->name),
                              .proto = r->protocol,
+                             .spread = r->loadDistribution == SPREAD_SOURCE_IP            ? IMAGE_SPREAD_ADDRESSES
+                                       : r->loadDistribution == SPREAD_SOURCE_IP_PROTOCOL ? IMAGE_SPREAD_PROTOCOL
+                                                                                          : IMAGE_SPREAD_FLOWS,
                              .frontend_port = r->frontendPort,
                              .backend_port = r->backendPort,
                              .floating = r->enableFloatingIP,
                              .reset = r->enableTcpReset,
                              .timeout = SECONDS(60 * r->idleTimeoutInMinutes)};
-    *(const struct lb_rule **)arena_push(w->c->arena, &w->c->lb_rule, &w->n_rules, &w->cap_rules, sizeof r) =
-        r;
     out.backend = arena_array(w->img->arena, members->n, sizeof *out.backend);
     out.n = members->n;
     for (size_t i = 0; i < members->n; i++) {
@@ -210,20 +227,33 @@ static struct image_rule rule_of(struct work *w, const struct load_balancer *lb,
     return out;
 }
 
-/* The frontend's address is the machine's own, too (B-05). */
-static void floating(struct work *w, const struct lb_rule *r, ip4 addr)
+/* B-09: one machine, whatever probes say of it. */
+static struct image_rule nat_rule_of(struct work *w, const struct lb_nat_rule *r)
 {
-    for (size_t i = 0; r->enableFloatingIP && i < r->backendAddressPool->networkInterfaces.n; i++) {
-        struct image_port *p =
-            &w->img->port[port_of(w->r, THING(NIC, r->backendAddressPool->networkInterfaces.at[i]))];
-        ip4 *more = arena_array(w->img->arena, p->n_floating + 1, sizeof *more);
-        if (p->n_floating)
-            memcpy(more, p->floating, p->n_floating * sizeof *more);
-        more[p->n_floating++] = addr;
-        p->floating = more;
-        p->host.also = more;
-        p->host.n_also = p->n_floating;
-    }
+    struct image_rule out = {.id = note_rule(w, r->name),
+                             .proto = r->protocol,
+                             .frontend_port = r->frontendPort,
+                             .backend_port = r->backendPort,
+                             .floating = r->enableFloatingIP,
+                             .reset = r->enableTcpReset,
+                             .timeout = SECONDS(60 * r->idleTimeoutInMinutes)};
+    out.backend = arena_alloc(w->img->arena, sizeof *out.backend);
+    out.n = 1;
+    *out.backend = (struct image_backend){port_of(w->r, THING(NIC, r->backendIPConfiguration)), NONE32};
+    return out;
+}
+
+/* The frontend's address is the machine's own, too (B-05). */
+static void floating(struct work *w, const struct nic *n, ip4 addr)
+{
+    struct image_port *p = &w->img->port[port_of(w->r, THING(NIC, n))];
+    ip4 *more = arena_array(w->img->arena, p->n_floating + 1, sizeof *more);
+    if (p->n_floating)
+        memcpy(more, p->floating, p->n_floating * sizeof *more);
+    more[p->n_floating++] = addr;
+    p->floating = more;
+    p->host.also = more;
+    p->host.n_also = p->n_floating;
 }
 
 static bool feeds_proxy(const struct model *m, const struct lb_frontend *f)
@@ -244,13 +274,22 @@ static void frontend(struct work *w, const struct load_balancer *lb, const struc
     struct image_port *p = compile_port(w, THING(LB_FRONTEND, f), PORT_FRONTEND, realm, addr);
     struct image_frontend *out = arena_alloc(w->img->arena, sizeof *out);
     out->basic = lb->sku == SKU_BASIC;
-    out->rule = arena_array(w->img->arena, lb->loadBalancingRules.n, sizeof *out->rule);
+    out->rule = arena_array(w->img->arena, lb->loadBalancingRules.n + lb->inboundNatRules.n, sizeof *out->rule);
     for (size_t i = 0; i < lb->loadBalancingRules.n; i++) {
         const struct lb_rule *r = &lb->loadBalancingRules.at[i];
         if (r->frontendIPConfiguration != f)
             continue;
         out->rule[out->n++] = rule_of(w, lb, r, proxy);
-        floating(w, r, addr);
+        for (size_t k = 0; r->enableFloatingIP && k < r->backendAddressPool->networkInterfaces.n; k++)
+            floating(w, r->backendAddressPool->networkInterfaces.at[k], addr);
+    }
+    for (size_t i = 0; i < lb->inboundNatRules.n; i++) {
+        const struct lb_nat_rule *r = &lb->inboundNatRules.at[i];
+        if (r->frontendIPConfiguration != f)
+            continue;
+        out->rule[out->n++] = nat_rule_of(w, r);
+        if (r->enableFloatingIP)
+            floating(w, r->backendIPConfiguration, addr);
     }
     p->frontend = out;
     p->pool = internal ? NONE32 : pool;

@@ -169,6 +169,7 @@ void compile_nic(struct work *w, const struct nic *nic)
     h->gateway = h->onlink.addr + 1; /* */
     h->mtu = (uint16_t)nic->mtu;
     h->proxy = nic->proxyProtocol;
+    h->http_status = nic->healthStatus;
     port_ranges(w, &nic->listens, &h->listens, &h->n_listens, &h->answers_ping);
     h->appliance.present = nic->appliance.present;
     h->appliance.forwards = nic->appliance.forwards;

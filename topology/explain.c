@@ -69,7 +69,7 @@ static const char *step_route(struct arena *a, const struct compiled *c, const s
 
 static const char *step_balancer(struct arena *a, const struct compiled *c, const struct trace *t, const struct trace_step *s)
 {
-    const char *rule = s->b != TRACE_NONE ? arena_printf(a, ", rule %s", c->lb_rule[s->b]->name) : "";
+    const char *rule = s->b != TRACE_NONE ? arena_printf(a, ", rule %s", c->lb_rule[s->b]) : "";
     const char *to = s->a != TRACE_NONE ? arena_printf(a, " chooses %s", port_name(c->numbering, s->a)) : "";
     if (s->reason == REASON_IDLE_TIMEOUT)
         return "load balancer resets the idle connection (O-08)";

@@ -42,6 +42,7 @@ enum direction { DIR_INBOUND, DIR_OUTBOUND };
 enum access { ACCESS_ALLOW, ACCESS_DENY, ACCESS_ALWAYS_ALLOW /* admin rules only */ };
 enum ip_sku { SKU_STANDARD, SKU_BASIC };
 enum power_state { POWER_RUNNING, POWER_DEALLOCATED };
+enum distribution { SPREAD_DEFAULT, SPREAD_SOURCE_IP, SPREAD_SOURCE_IP_PROTOCOL }; /* B-05 */
 enum pe_status { PE_APPROVED, PE_PENDING, PE_REJECTED, PE_DISCONNECTED, PE_STATUS_DEFAULT };
 enum link_resolution { RESOLVE_DEFAULT, RESOLVE_NXDOMAIN_REDIRECT };
 enum gateway_type { GATEWAY_VPN, GATEWAY_EXPRESSROUTE };
@@ -166,6 +167,7 @@ struct nic {
     port_list listens;
     uint32_t mtu;
     bool proxyProtocol;
+    uint16_t healthStatus; /* of its answers to HTTP probes (B-10) */
     struct appliance appliance;
     LIST(struct tag_pair) tags;
 };
@@ -293,6 +295,16 @@ struct lb_rule {
     struct lb_probe *probe; /* or NULL */
     uint8_t protocol;       /* 0: All */
     uint16_t frontendPort, backendPort;
+    enum distribution loadDistribution;
+    bool enableFloatingIP, enableTcpReset;
+    uint32_t idleTimeoutInMinutes;
+};
+struct lb_nat_rule { /* one frontend port, one machine (B-09) */
+    RESOURCE
+    struct lb_frontend *frontendIPConfiguration;
+    struct nic *backendIPConfiguration;
+    uint8_t protocol;
+    uint16_t frontendPort, backendPort;
     bool enableFloatingIP, enableTcpReset;
     uint32_t idleTimeoutInMinutes;
 };
@@ -310,6 +322,7 @@ struct load_balancer {
     LIST(struct lb_pool) backendAddressPools;
     LIST(struct lb_probe) probes;
     LIST(struct lb_rule) loadBalancingRules;
+    LIST(struct lb_nat_rule) inboundNatRules;
     LIST(struct lb_outbound_rule) outboundRules;
 };
 

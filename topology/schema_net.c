@@ -34,6 +34,11 @@ static const struct word words_access[] = {{"Allow", ACCESS_ALLOW}, {"Deny", ACC
 static const struct word words_rule_protocol[] = {{"Tcp", 6}, {"Udp", 17}, {"Icmp", 1}, {"Esp", 50},
                                                   {"Ah", 51}, {"*", 0},    {NULL, 0}}; /* G-08 */
 static const struct word words_lb_protocol[] = {{"Tcp", 6}, {"Udp", 17}, {"All", 0}, {NULL, 0}};
+static const struct word words_nat_protocol[] = {{"Tcp", 6}, {"Udp", 17}, {NULL, 0}};
+static const struct word words_distribution[] = {{"Default", SPREAD_DEFAULT},
+                                                 {"SourceIP", SPREAD_SOURCE_IP},
+                                                 {"SourceIPProtocol", SPREAD_SOURCE_IP_PROTOCOL},
+                                                 {NULL, 0}};
 static const struct word words_probe_protocol[] = {{"Tcp", 6}, {"Http", 6}, {"Https", 6}, {NULL, 0}};
 
 /* -- virtual networks ------------------------------------------------------------------------------------ */
@@ -149,6 +154,8 @@ static const struct field nic_rows[] = {
       .doc = "Ports that answer: tcp/PORT, udp/FIRST-LAST; '-icmp': does not answer echo requests."),
     F(nic, mtu, K_NUMBER, .min = 576, .max = 9000, .def = "1500", .doc = "Largest IP packet in bytes."),
     F(nic, proxyProtocol, K_BOOL, .def = "false", .doc = "Whether the listener expects a PROXY v2 header."),
+    F(nic, healthStatus, K_NUMBER, .min = 100, .max = 599, .def = "200",
+      .doc = "Status that its listeners answer HTTP health probes with (B-10)."),
     F(nic, appliance, K_STRUCT, .sub = &table_appliance, GIVEN(nic, appliance.present),
       .doc = "What the guest does as a network virtual appliance."),
     F(nic, tags, K_PAIRS, .doc = "Resource tags, such as disableSnatOnPL."),
@@ -301,9 +308,9 @@ const struct table table_pool = {.what = "backend pool",
 static const struct field probe_rows[] = {
     NAME(lb_probe),
     F(lb_probe, protocol, K_WORD, .words = words_probe_protocol, .def = "Tcp",
-      .doc = "Http and Https are probed as Tcp."),
+      .doc = "Tcp: the port must accept; Http: it must answer 200; Https is probed as Tcp."),
     F(lb_probe, port, K_NUMBER, .required = true, .min = 1, .doc = "Port that must answer."),
-    F(lb_probe, requestPath, K_TEXT, .doc = "Path of Http probes; kept, not asked for."),
+    F(lb_probe, requestPath, K_TEXT, .doc = "Path that Http probes ask for; default: /."),
     F(lb_probe, intervalInSeconds, K_NUMBER, .min = 5, .max = 65535, .def = "5",
       .doc = "Seconds between probes."),
     F(lb_probe, numberOfProbes, K_NUMBER, .min = 1, .max = 100, .def = "2",
@@ -326,6 +333,8 @@ static const struct field lb_rule_rows[] = {
       .doc = "All with ports 0: an HA-ports rule (B-02)."),
     F(lb_rule, frontendPort, K_NUMBER, .required = true, .doc = "Port at the frontend."),
     F(lb_rule, backendPort, K_NUMBER, .required = true, .doc = "Port at the members."),
+    F(lb_rule, loadDistribution, K_WORD, .words = words_distribution, .def = "Default",
+      .doc = "What the choice of a member depends on: all five values, or the addresses (B-05)."),
     F(lb_rule, enableFloatingIP, K_BOOL, .def = "false",
       .doc = "Whether members see the frontend's address as destination."),
     F(lb_rule, enableTcpReset, K_BOOL, .def = "false", .doc = "Whether idle connections are reset (O-08)."),
@@ -338,6 +347,26 @@ static const struct table table_lb_rule = {.what = "load balancing rule",
                                            .resource = true,
                                            .identity = "name",
                                            .finish = finish_lb_rule};
+static const struct field nat_rule_rows[] = {
+    NAME(lb_nat_rule),
+    F(lb_nat_rule, frontendIPConfiguration, K_REF, .required = true, .target = &table_frontend,
+      .doc = "Frontend of this load balancer."),
+    F(lb_nat_rule, backendIPConfiguration, K_REF, .required = true, .target = &table_nic,
+      .doc = "Interface that gets what comes to the port."),
+    F(lb_nat_rule, protocol, K_WORD, .required = true, .words = words_nat_protocol, .doc = "Tcp or Udp."),
+    F(lb_nat_rule, frontendPort, K_NUMBER, .required = true, .min = 1, .doc = "Port at the frontend."),
+    F(lb_nat_rule, backendPort, K_NUMBER, .required = true, .min = 1, .doc = "Port at the interface."),
+    F(lb_nat_rule, enableFloatingIP, K_BOOL, .def = "false",
+      .doc = "Whether the interface sees the frontend's address as destination."),
+    F(lb_nat_rule, enableTcpReset, K_BOOL, .def = "false", .doc = "Whether idle connections are reset (O-08)."),
+    F(lb_nat_rule, idleTimeoutInMinutes, K_NUMBER, .min = 4, .max = 30, .def = "4",
+      .doc = "Idle timeout (O-08)."),
+};
+static const struct table table_nat_rule = {.what = "inbound NAT rule",
+                                            ROWS(nat_rule_rows),
+                                            .size = sizeof(struct lb_nat_rule),
+                                            .resource = true,
+                                            .identity = "name"};
 static const struct field outbound_rows[] = {
     NAME(lb_outbound_rule),
     F(lb_outbound_rule, frontendIPConfiguration, K_REF, .required = true, .target = &table_frontend,
@@ -366,6 +395,8 @@ static const struct field lb_rows[] = {
     F(load_balancer, backendAddressPools, K_STRUCT, .list = true, .sub = &table_pool, .doc = "Its pools."),
     F(load_balancer, probes, K_STRUCT, .list = true, .sub = &table_probe, .doc = "Its health probes."),
     F(load_balancer, loadBalancingRules, K_STRUCT, .list = true, .sub = &table_lb_rule, .doc = "Its rules."),
+    F(load_balancer, inboundNatRules, K_STRUCT, .list = true, .sub = &table_nat_rule,
+      .doc = "Frontend ports of single interfaces (B-09)."),
     F(load_balancer, outboundRules, K_STRUCT, .list = true, .sub = &table_outbound,
       .doc = "Source translation for members."),
 };
