@@ -179,10 +179,24 @@ AVX512 ALWAYS void queue_put(struct queue *q, __m512i at, __m512i e, __m512i res
     q->n += (unsigned)__builtin_popcount(m);
 }
 
+/* Store answers where they belong; those of lanes still at a node are stored over later. Faster than a
+ * scatter. */
+ALWAYS void spread(uint32_t *nexthop, const uint32_t *to, const uint32_t *hop, unsigned n)
+{
+    for (; n >= 4; n -= 4, to += 4, hop += 4) {
+        nexthop[to[0]] = hop[0];
+        nexthop[to[1]] = hop[1];
+        nexthop[to[2]] = hop[2];
+        nexthop[to[3]] = hop[3];
+    }
+    while (n--)
+        nexthop[to[n]] = hop[n];
+}
+
 /* All that wait take a step or more; who arrives leaves the queue. */
 AVX512 static void queue_run(const struct lpm *t, struct queue *q, uint32_t *nexthop)
 {
-    uint32_t hop[GROUP] __attribute__((aligned(64))), to[GROUP] __attribute__((aligned(64)));
+    _Alignas(64) uint32_t hop[GROUP], to[GROUP];
     unsigned n = q->n;
     q->n = 0;
     for (unsigned i = 0; i < n; i += GROUP) {
@@ -192,7 +206,7 @@ AVX512 static void queue_run(const struct lpm *t, struct queue *q, uint32_t *nex
             __mmask16 in = lanes_of(n, i + 16 * k);
             at[k] = _mm512_loadu_si512(q->at + i + 16 * k);
             g.rest[k] = _mm512_loadu_si512(q->rest + i + 16 * k);
-            g.e[k] = _mm512_maskz_loadu_epi32(in, q->entry + i + 16 * k);
+            g.e[k] = _mm512_maskz_mov_epi32(in, _mm512_loadu_si512(q->entry + i + 16 * k));
         }
         group_run(t->image.root, &g, 1);
         for (unsigned k = 0; k < VECS; k++) {
@@ -200,35 +214,53 @@ AVX512 static void queue_run(const struct lpm *t, struct queue *q, uint32_t *nex
             _mm512_store_si512(to + 16 * k, at[k]);
             queue_put(q, at[k], g.e[k], g.rest[k]);
         }
-        for (unsigned k = 0; k < GROUP && i + k < n; k++)
-            nexthop[to[k]] = hop[k];
+        spread(nexthop, to, hop, n - i < GROUP ? n - i : GROUP);
     }
 }
 
-AVX512 static void avx512_chunk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n)
+/* The root and the first steps of up to 64 addresses, to be answered at nexthop[i] and on. Masked loads wait
+ * for every store before them; only a last, partial group has them. */
+AVX512 ALWAYS void group_start(const struct lpm *t, struct queue *q, const uint32_t *addr, uint32_t *nexthop,
+                               unsigned i, unsigned n)
 {
     const uint32_t *root = t->image.root;
     const __m128i bits = _mm_cvtsi32_si128((int)t->image.root_bits),
                   shift = _mm_cvtsi32_si128((int)(32 - t->image.root_bits));
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    struct group g;
+    for (unsigned k = 0; k < VECS; k++) {
+        __mmask16 in = lanes_of(n, 16 * k);
+        __m512i a = n < GROUP ? _mm512_maskz_loadu_epi32(in, addr + i + 16 * k)
+                              : _mm512_loadu_si512(addr + i + 16 * k);
+        g.e[k] = _mm512_i32gather_epi32(_mm512_srl_epi32(a, shift), root, 4);
+        if (n < GROUP)
+            g.e[k] = _mm512_maskz_mov_epi32(in, g.e[k]);
+        g.rest[k] = _mm512_sll_epi32(a, bits);
+    }
+    group_run(root, &g, MOST);
+    for (unsigned k = 0; k < VECS; k++) {
+        __m512i hop = hops16(&t->hops, g.e[k]),
+                at = _mm512_add_epi32(lane, _mm512_set1_epi32((int)(i + 16 * k)));
+        if (n < GROUP)
+            _mm512_mask_storeu_epi32(nexthop + i + 16 * k, lanes_of(n, 16 * k), hop);
+        else
+            _mm512_storeu_si512(nexthop + i + 16 * k, hop);
+        queue_put(q, at, g.e[k], g.rest[k]);
+    }
+}
+
+AVX512 static void avx512_chunk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n)
+{
+    unsigned i = 0;
     struct queue q;
     q.n = 0;
-    for (unsigned i = 0; i < n; i += GROUP) {
-        struct group g;
-        for (unsigned k = 0; k < VECS; k++) {
-            __mmask16 in = lanes_of(n, i + 16 * k);
-            __m512i a = _mm512_maskz_loadu_epi32(in, addr + i + 16 * k);
-            g.e[k] = _mm512_maskz_mov_epi32(in, _mm512_i32gather_epi32(_mm512_srl_epi32(a, shift), root, 4));
-            g.rest[k] = _mm512_sll_epi32(a, bits);
-        }
-        group_run(root, &g, MOST);
-        for (unsigned k = 0; k < VECS; k++) {
-            _mm512_mask_storeu_epi32(nexthop + i + 16 * k, lanes_of(n, i + 16 * k), hops16(&t->hops, g.e[k]));
-            queue_put(&q, _mm512_add_epi32(lane, _mm512_set1_epi32((int)(i + 16 * k))), g.e[k], g.rest[k]);
-        }
+    for (; i + GROUP <= n; i += GROUP) {
+        group_start(t, &q, addr, nexthop, i, GROUP);
         if (q.n >= QUEUE)
             queue_run(t, &q, nexthop);
     }
+    if (i < n)
+        group_start(t, &q, addr, nexthop, i, n - i);
     while (q.n)
         queue_run(t, &q, nexthop);
 }
