@@ -118,6 +118,9 @@ struct image_port {
     const struct image_pls *pls; /* or the private link service; NULL */
     bool high_scale; /* its network's privateEndpointVNetPolicies is Basic: a toggle resets connections (R-14)
                       */
+    const uint32_t *instances; /* gateway with several: their hosts on the provider's network, one of them for
+                                  each flow (R-28); NULL: that of underlay */
+    size_t n_instances;
     uint16_t mtu, mss; /* gateway with a tunnel: largest IP packet, and what it lowers the MSS of a SYN to
                           (M-02); or 0 */
     struct underlay_end underlay; /* who it is on the provider's network */
@@ -139,6 +142,8 @@ struct image_nexthop {
     enum nh_action action;
     enum reason reason;
     uint32_t realm;    /* NH_REALM, NH_ONPREM; NH_PORT: network of that port */
+    const uint32_t *realms; /* NH_ONPREM: sites that are as good, each flow takes one; NULL: that one */
+    uint32_t n_realms;
     uint32_t port;     /* NH_PORT; NH_DROP with stopped */
     bool stopped;      /* NH_DROP: because the appliance at port is down */
     uint32_t crossing; /* peering that is crossed, or NONE32 */

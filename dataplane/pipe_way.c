@@ -2,6 +2,8 @@
  * address. */
 #include "dataplane/pipe_int.h"
 
+#include "dataplane/spread.h"
+
 #define SMTP 25u /* TCP port: G-15 */
 
 static uint8_t public_link(const struct ctx *c, uint32_t next)
@@ -97,8 +99,13 @@ static void to_internet(struct ctx *c, struct flow_state *s)
         pipe_to_public(c);
 }
 
-static void to_onprem(struct ctx *c, uint32_t realm, uint8_t link)
+static void to_onprem(struct ctx *c, const struct image_nexthop *nh)
 {
+    const uint32_t realm = nh->n_realms ? nh->realms[spread_choose(spread_flow(c->info->proto, c->src, c->sport, c->dst,
+                                                                               c->dport),
+                                                                   nh->realms, nh->n_realms)]
+                                        : nh->realm;
+    const uint8_t link = nh->link;
     const struct image_realm *r = &c->img->realm[realm];
     uint32_t v = exact_get(c->img->addresses, realm, c->dst);
     if (v != EXACT_MISS) {
@@ -156,7 +163,7 @@ static void follow(struct ctx *c, const struct image_nexthop *nh, struct flow_st
         pipe_to_public(c);
         break;
     case NH_ONPREM:
-        to_onprem(c, nh->realm, nh->link);
+        to_onprem(c, nh);
         break;
     }
 }

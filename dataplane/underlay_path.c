@@ -1,6 +1,8 @@
 /* underlay_path.c - see underlay_path.h. The formulas are in underlay.c. */
 #include "dataplane/underlay_path.h"
 
+#include "dataplane/spread.h"
+
 static bool on_host(const struct image_port *p)
 {
     return p->kind == PORT_NIC || p->kind == PORT_GATEWAY;
@@ -19,10 +21,22 @@ static void turn(struct underlay_tunnel *t)
     *t = back;
 }
 
-static void network(const struct image *img, uint32_t from, uint32_t to, struct underlay_tunnel *t)
+/* The host of a machine, or of the gateway's instance that has the flow. */
+static ip4 host_of(const struct image_port *p, const struct packet_info *in, const struct packet_meta *meta)
 {
-    const struct underlay_end *a = &img->port[from].underlay, *b = &img->port[to].underlay;
-    *t = (struct underlay_tunnel){UNDERLAY_NETWORK, .src = a->host, .dst = b->host, .key = b->network,
+    const uint16_t sport = in->frag_offset ? meta->sport : in->sport, dport = in->frag_offset ? meta->dport : in->dport;
+    if (!p->n_instances)
+        return p->underlay.host;
+    return p->instances[spread_choose(spread_flow(in->proto, in->src, sport, in->dst, dport), p->instances,
+                                      p->n_instances)];
+}
+
+static void network(const struct image *img, uint32_t from, uint32_t to, const struct packet_info *info,
+                    const struct packet_meta *meta, struct underlay_tunnel *t)
+{
+    const struct image_port *a = &img->port[from], *b = &img->port[to];
+    *t = (struct underlay_tunnel){UNDERLAY_NETWORK, .src = host_of(a, info, meta), .dst = host_of(b, info, meta),
+                                  .key = b->underlay.network,
                                   .sender = from, .receiver = to, .endpoint = PORT_NONE};
 }
 
@@ -58,7 +72,7 @@ bool underlay_path(const struct image *img, uint32_t from, uint32_t to, uint8_t 
     } else if (a->kind == PORT_FRONTEND && on_host(b)) { /* no hop either: what the client's host sends */
         if (meta->consumer || meta->last_hop >= img->n_ports || !on_host(&img->port[meta->last_hop]))
             return false;
-        network(img, meta->last_hop, to, t);
+        network(img, meta->last_hop, to, info, meta, t);
     } else if (a->kind == PORT_ENDPOINT && to == a->service) {
         if (meta->last_hop >= img->n_ports || !on_host(&img->port[meta->last_hop]))
             return false;
@@ -72,7 +86,7 @@ bool underlay_path(const struct image *img, uint32_t from, uint32_t to, uint8_t 
         service_tunnel(img, to, from, info->dst, info->src, t);
         turn(t);
     } else if (on_host(a) && on_host(b) && from != to && link != img->link_internet && link != img->link_backbone) {
-        network(img, from, to, t);
+        network(img, from, to, info, meta, t);
     } else {
         return false;
     }

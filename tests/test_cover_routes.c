@@ -2,6 +2,9 @@
 #include "tests/support_story.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
+
+#include "dataplane/arena.h"
 
 /* A subnet of machines with a route table, an appliance with a public address, an Internet host, a storage account. */
 #define TUNNEL(fw_subnet, routes)                                                                            \
@@ -111,4 +114,70 @@ Test(cover_routes, R15_R17_none_and_a_stopped_appliance_drop)
           "  - {from: vm, to: plain, destinationPort: 80, expect: {verdict: delivered, path: [vm, fw, plain]}}\n"
           "  - {at: 6s, from: vm, to: plain, destinationPort: 80, expect: {verdict: dropped, reason: RouteNone,\n"
           "     nextHopType: None, nextHopIpAddress: 10.0.9.4, route: 10.0.2.0/24}}\n");
+}
+
+/* Two tunnels that announce one prefix, each with a host of the same address behind it. */
+#define TUNNELS(properties)                                                                                  \
+    "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [{name: a, addressPrefix: 10.0.1.0/24},\n" \
+    "  {name: GatewaySubnet, addressPrefix: 10.0.255.0/27}]}]\n"                                             \
+    "networkInterfaces: [{name: vm, subnet: hub/a, listens: [tcp/443]}]\n"                                   \
+    "virtualNetworkGateways: [{name: gw, virtualNetwork: hub, activeActive: true, connections: [one, two]" properties "}]\n" \
+    "onPremisesNetworks:\n"                                                                                  \
+    "  - {name: one, addressPrefixes: [192.168.0.0/16], hosts: [{name: h, ipAddress: 192.168.1.10, listens: [tcp/443]}]}\n" \
+    "  - {name: two, addressPrefixes: [192.168.0.0/16], hosts: [{name: h, ipAddress: 192.168.1.10, listens: [tcp/443]}]}\n"
+
+/* the preferred connection has all flows, and another one as soon as that is preferred. */
+Test(cover_routes, R27_weights_and_paths)
+{
+    story(TUNNELS(", connectionProperties: [{onPremisesNetwork: two, routingWeight: 10}]")
+          "timeline: [{at: 5s, update: virtualNetworkGateways/gw, with: {connectionProperties:\n"
+          "  [{onPremisesNetwork: two, asPathLength: 3}, {onPremisesNetwork: one, asPathLength: 2}]}}]\n"
+          "flows:\n"
+          "  - {at: 1s, from: vm, to: 192.168.1.10, count: 20, interval: 1ms, expect: {verdict: delivered, path: [vm, gw, two/h],\n"
+          "     returnPath: [two/h, gw, vm]}}\n"
+          "  - {at: 6s, from: vm, to: 192.168.1.10, count: 20, interval: 1ms, expect: {verdict: delivered, path: [vm, gw, one/h]}}\n"
+          "expect:\n"
+          "  - {at: 1s, nic: vm, route: {addressPrefix: 192.168.0.0/16, source: VirtualNetworkGateway, state: Invalid}}\n");
+    struct arena *a = arena_new("findings");
+    const char *got = story_findings(a, TUNNELS(", connectionProperties: [{onPremisesNetwork: three}]")
+                                            "  - {name: three, addressPrefixes: [172.16.0.0/16]}\n");
+    cr_assert(strstr(got, "error: gateway 'gw' has no connection to 'three', whose properties are given\n"), "%s", got);
+    got = story_findings(a, TUNNELS(", connectionProperties: [{onPremisesNetwork: one, routingWeight: 32001}]"));
+    cr_assert(strstr(got, "'routingWeight' takes a number from 0 to 32000, not 32001"), "%s", got);
+    arena_free(a);
+}
+
+/* flows are spread over equal connections, each stays with its own, both ways. */
+Test(cover_routes, R28_equal_connections_share_the_flows)
+{
+    struct story s = story_tell(
+        TUNNELS("") "flows: [{name: f, at: 1s, from: vm, to: 192.168.1.10, count: 60, interval: 1ms, responseBytes: 8KiB,\n"
+                    "  expect: {verdict: delivered, via: [gw]}},\n"
+                    "  {name: long, at: 2s, from: vm, to: 192.168.1.10, keepOpen: 20s, expect: {verdict: delivered}}]\n"
+                    "expect: [{at: 1s, nic: vm, noRoute: {addressPrefix: 192.168.0.0/16, source: VirtualNetworkGateway, state: Invalid}}]\n");
+    unsigned n[2] = {0};
+    uint8_t at[65536] = {0};
+    for (size_t i = 0; i < s.n_packets; i++) {
+        const struct story_packet *p = &s.packet[i];
+        const bool one = !strcmp(p->port, "one/h"), two = !strcmp(p->port, "two/h");
+        if (!one && !two)
+            continue;
+        const uint16_t port = p->inbound ? p->info.sport : p->info.dport;
+        n[two] += at[port] == 0;
+        cr_assert(!at[port] || at[port] == 1 + two, "port %u changes over", port);
+        at[port] = (uint8_t)(1 + two);
+    }
+    cr_expect(n[0] > 15 && n[1] > 15 && n[0] + n[1] == 61, "%u and %u flows", n[0], n[1]);
+    story_end(&s);
+}
+
+/* a connection that goes takes its own flows along, the others do not notice. */
+Test(cover_routes, R28_the_other_connection_keeps_its_flows)
+{
+    struct story s = story_tell(
+        TUNNELS("") "timeline: [{at: 10s, update: virtualNetworkGateways/gw, with: {connections: [one]}}]\n"
+                    "flows: [{name: f, at: 1s, from: vm, to: 192.168.1.10, count: 30, interval: 1ms, expect: {verdict: delivered}},\n"
+                    "  {name: later, at: 11s, from: vm, to: 192.168.1.10, count: 30, interval: 1ms,\n"
+                    "   expect: {verdict: delivered, path: [vm, gw, one/h]}}]\n");
+    story_end(&s);
 }

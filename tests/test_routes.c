@@ -671,6 +671,67 @@ Test(routes, R27_expressroute_before_vpn)
                  er);
 }
 
+static struct gateway *two_sites(uint32_t weight_b, uint32_t path_b)
+{
+    struct gateway *vpn = net_gateway(m, hub, GATEWAY_VPN, "20.0.0.1", "10.0.255.4");
+    struct onprem *b;
+    net_onprem(m, vpn, "a", "192.168.0.0/24 192.168.8.0/24");
+    net_onprem(m, vpn, "b", "192.168.0.0/24");
+    b = vpn->connections.at[1];
+    struct gateway_connection *x = arena_alloc(m->arena, sizeof *x);
+    *x = (struct gateway_connection){.onPremisesNetwork = b, .routingWeight = weight_b, .asPathLength = path_b};
+    vpn->connectionProperties.at = x;
+    vpn->connectionProperties.n = 1;
+    return vpn;
+}
+
+static void learned(const char *site, const char *why)
+{
+    const struct eff_table *t = routes_effective(m->arena, m, clients);
+    const struct eff_route *w = routes_select(t, net_ip("192.168.0.9"), NULL);
+    cr_assert_str_eq(w->onprem->name, site);
+    cr_assert_eq(w->n_sites, 0);
+    for (size_t i = 0; i < t->n; i++)
+        if (t->row[i].source == ROUTE_GATEWAY && &t->row[i] != w && t->row[i].prefix[0].len == w->prefix[0].len &&
+            t->row[i].prefix[0].addr == w->prefix[0].addr) {
+            cr_assert_eq(t->row[i].state, ROUTE_INVALID);
+            cr_assert(strstr(t->row[i].why, why), "%s", t->row[i].why);
+        }
+}
+
+Test(routes, R27_weight_of_a_connection)
+{
+    two_sites(10, 9);
+    learned("b", "its connection has the higher weight (R-27)");
+}
+
+Test(routes, R27_length_of_the_path)
+{
+    two_sites(0, 2);
+    learned("a", "its path is shorter (R-27)");
+}
+
+Test(routes, R27_a_shorter_path_in_a_later_connection)
+{
+    two_sites(0, 0);
+    learned("b", "its path is shorter (R-27)");
+}
+
+/* equal in everything: one row, two ways. */
+Test(routes, R28_equal_connections_are_one_row)
+{
+    two_sites(0, 1);
+    rows(clients, OWN "VirtualNetworkGateway Active 192.168.0.0/24 VirtualNetworkGateway 20.0.0.1\n"
+                      "VirtualNetworkGateway Active 192.168.8.0/24 VirtualNetworkGateway 20.0.0.1\n" INET NONE4);
+    const struct eff_route *w =
+        routes_select(routes_effective(m->arena, m, clients), net_ip("192.168.0.9"), NULL);
+    cr_assert_eq(w->n_sites, 2);
+    cr_assert_str_eq(w->sites[0]->name, "a");
+    cr_assert_str_eq(w->sites[1]->name, "b");
+    w = routes_select(routes_effective(m->arena, m, clients), net_ip("192.168.8.9"), NULL);
+    cr_assert_eq(w->n_sites, 0);
+}
+
 Test(routes, R29_subnet_prefix_to_an_appliance_and_its_exemption)
 {
     net_nic(m, "fw", gws, "10.0.255.9");

@@ -439,3 +439,32 @@ Test(underlay, path_of_each_pair)
     cr_assert_not(path(img, LINK, STORE, 3, PORT_NONE, IDENTITY_NONE, &t));
     image_free(img);
 }
+
+/* R-28, Y-11: each flow takes one instance of an active-active gateway, its answers come from the same. */
+Test(underlay, instances_of_a_gateway)
+{
+    struct image *img = little_image();
+    static const uint32_t host[2] = {IP4(198, 18, 9, 1), IP4(198, 18, 9, 2)};
+    struct packet_meta meta = {.last_hop = APP, .identity = IDENTITY_NONE, .endpoint = PORT_NONE};
+    struct underlay_tunnel t, back;
+    unsigned n[2] = {0};
+    img->port[GATE].instances = host;
+    img->port[GATE].n_instances = 2;
+    for (uint16_t port = 40000; port < 40200; port++) {
+        const struct packet_info out = {.proto = IPPROTO_NR_TCP, .src = IP4(10, 0, 0, 4), .dst = IP4(192, 168, 1, 10),
+                                        .sport = port, .dport = 443};
+        const struct packet_info in = {.proto = IPPROTO_NR_TCP, .src = out.dst, .dst = out.src, .sport = 443, .dport = port};
+        const struct packet_info later = {.proto = IPPROTO_NR_TCP, .src = out.src, .dst = out.dst, .frag_offset = 1480};
+        meta.sport = port, meta.dport = 443;
+        cr_assert(underlay_path(img, APP, GATE, 0, &out, &meta, &t));
+        cr_assert(t.dst == host[0] || t.dst == host[1]);
+        cr_assert_eq(t.src, IP4(198, 18, 0, APP));
+        n[t.dst == host[1]]++;
+        cr_assert(underlay_path(img, APP, GATE, 0, &later, &meta, &back));
+        cr_assert_eq(back.dst, t.dst, "its fragments go along");
+        cr_assert(underlay_path(img, GATE, APP, 0, &in, &meta, &back));
+        cr_assert_eq(back.src, t.dst);
+    }
+    cr_expect(n[0] > 70 && n[1] > 70, "%u and %u", n[0], n[1]);
+    image_free(img);
+}

@@ -247,6 +247,20 @@ static void check_gateway_subnet(struct check *c, const struct vnet *v, const st
                 t->name, v->name);
 }
 
+/* */
+static void check_connections(struct check *c, const struct gateway *g)
+{
+    for (size_t i = 0; i < g->connectionProperties.n; i++) {
+        const struct gateway_connection *x = &g->connectionProperties.at[i];
+        bool found = false;
+        for (size_t k = 0; k < g->connections.n; k++)
+            found |= g->connections.at[k] == x->onPremisesNetwork;
+        if (!found)
+            diag_error(c->d, x->at, "gateway '%s' has no connection to '%s', whose properties are given", g->name,
+                       x->onPremisesNetwork->name);
+    }
+}
+
 static void check_gateways(struct check *c)
 {
     struct unique_list l = {0};
@@ -254,6 +268,7 @@ static void check_gateways(struct check *c)
         const struct gateway *g = &c->m->virtualNetworkGateways.at[i];
         const struct vnet *v = g->virtualNetwork;
         struct origin at = check_at(g->node, "virtualNetwork", g->at);
+        check_connections(c, g);
         if (!v)
             continue;
         if (!address_gateway_subnet(v))

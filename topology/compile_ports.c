@@ -217,6 +217,20 @@ void compile_endpoint(struct work *w, const struct private_endpoint *e)
     p->host.answers_ping = false;
 }
 
+/* Y-11, R-28: each instance of an active-active gateway has a host of its own. */
+static void gateway_instances(struct work *w, const struct gateway *g, struct image_port *p)
+{
+    if (g->instances.n < 2)
+        return;
+    uint32_t *at = arena_array(w->img->arena, g->instances.n, sizeof *at);
+    at[0] = p->underlay.host;
+    for (size_t i = 1; i < g->instances.n; i++)
+        at[i] = ids_of(w->r->host,
+                       arena_printf(w->c->arena, "%s/%zu", numbers_name(w->r->port, p->host.port), i));
+    p->instances = at;
+    p->n_instances = g->instances.n;
+}
+
 void compile_gateway(struct work *w, const struct gateway *g)
 {
     struct image_port *p =
@@ -228,6 +242,7 @@ void compile_gateway(struct work *w, const struct gateway *g)
             continue;
         p->table = compile_table(w, routes_effective(w->c->arena, w->m, s), g);
         p->underlay = underlay_of(w, p->host.port, g->virtualNetwork->location, s);
+        gateway_instances(w, g, p);
         if (g->type == GATEWAY_VPN) { /* M-02 */
             p->mtu = 1400;
             p->mss = 1350;

@@ -66,6 +66,15 @@ static struct image_nexthop nexthop_port(const struct work *w, uint32_t port, ui
                                   .link = link};
 }
 
+static void equal_sites(struct work *w, const struct eff_route *r, struct image_nexthop *nh)
+{
+    uint32_t *at = r->n_sites ? arena_array(w->img->arena, r->n_sites, sizeof *at) : NULL;
+    for (size_t i = 0; i < r->n_sites; i++)
+        at[i] = compile_onprem_realm(w, r->sites[i]);
+    nh->realms = at;
+    nh->n_realms = (uint32_t)r->n_sites;
+}
+
 /* What a row of effective routes asks the data plane to do. own: the gateway whose subnet's table this is, or
  * NULL. */
 static struct image_nexthop nexthop_of(struct work *w, const struct eff_table *t, const struct eff_route *r,
@@ -111,6 +120,7 @@ static struct image_nexthop nexthop_of(struct work *w, const struct eff_table *t
             nh.action = NH_ONPREM;
             nh.realm = compile_onprem_realm(w, r->onprem);
             nh.link = LINK_GATEWAY;
+            equal_sites(w, r, &nh);
         } else if (r->gateway && r->gateway != own) {
             nh = nexthop_port(w, port_of(w->r, THING(GATEWAY, r->gateway)), link);
         }

@@ -420,6 +420,11 @@ struct se_policy {
     LIST(struct se_policy_definition) definitions;
 };
 
+struct gateway_connection { /* how the gateway prefers one of its connections */
+    struct onprem *onPremisesNetwork;
+    uint32_t routingWeight, asPathLength;
+    struct origin at;
+};
 struct gateway {
     TOP_LEVEL
     struct vnet *virtualNetwork;
@@ -427,6 +432,7 @@ struct gateway {
     bool activeActive;
     struct public_ip *publicIPAddress; /* or NULL */
     LIST(struct onprem *) connections;
+    LIST(struct gateway_connection) connectionProperties; /* those of connections without an entry are the defaults */
     ip4_list instances; /* first addresses of GatewaySubnet: one, or two with activeActive */
 };
 

@@ -43,7 +43,10 @@ struct eff_route {
     const struct private_endpoint *endpoint; /* InterfaceEndpoint rows; slices that deliver (see slice_of) */
     const struct pe_ip *endpoint_ip;
     const struct gateway *gateway; /* gateway rows, and User rows to VirtualNetworkGateway */
-    const struct onprem *onprem;   /* gateway rows: whose prefix */
+    const struct onprem *onprem;   /* gateway rows: whose prefix; the first of those that are equal: */
+    const struct onprem **sites;   /* all of them; NULL: there is one */
+    size_t n_sites;
+    uint32_t weight, path_length; /* gateway rows: of the connection */
     const struct service_endpoint *service_endpoint;
     const struct nic *appliance; /* VirtualAppliance: who has the address, here or in a peer */
     const struct lb_frontend *appliance_lb;

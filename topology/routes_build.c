@@ -110,15 +110,51 @@ static void gateway_hops(struct eff_route *r, const struct gateway *g) /* Y-11 *
         r->next_hop[r->n_next_hop++] = g->instances.at[i];
 }
 
+static struct gateway_connection connection_of(const struct gateway *g, const struct onprem *o)
+{
+    for (size_t i = 0; i < g->connectionProperties.n; i++)
+        if (g->connectionProperties.at[i].onPremisesNetwork == o)
+            return g->connectionProperties.at[i];
+    return (struct gateway_connection){.asPathLength = 1};
+}
+
+/* Two connections that announce one prefix and are equal in everything are one row with two ways (R-28).
+ * => whether the site has joined a row. */
+static bool join_equal(struct route_build *b, size_t first, const struct gateway *g, const struct onprem *o,
+                       struct prefix4 p, const struct gateway_connection *x)
+{
+    for (size_t i = first; i < b->n; i++) {
+        struct eff_route *r = &b->row[i];
+        if (r->gateway != g || !prefix4_eq(r->prefix[0], p) || r->weight != x->routingWeight ||
+            r->path_length != x->asPathLength)
+            continue;
+        const struct onprem **sites = arena_array(b->a, r->n_sites + 2, sizeof *sites);
+        if (r->n_sites)
+            memcpy(sites, r->sites, r->n_sites * sizeof *sites);
+        else
+            sites[r->n_sites++] = r->onprem;
+        sites[r->n_sites++] = o;
+        r->sites = sites;
+        return true;
+    }
+    return false;
+}
+
 static void add_gateway(struct route_build *b, const struct gateway *g, const struct peering *via)
 {
+    const size_t first = b->n;
     for (size_t i = 0; i < g->connections.n; i++) {
         const struct onprem *o = g->connections.at[i];
+        const struct gateway_connection x = connection_of(g, o);
         for (size_t k = 0; k < o->addressPrefixes.n; k++) {
+            if (join_equal(b, first, g, o, o->addressPrefixes.at[k], &x))
+                continue;
             struct eff_route *r = row_add(b, ROUTE_GATEWAY, NH_TYPE_VIRTUAL_NETWORK_GATEWAY, o->at);
             row_prefix(b, r, o->addressPrefixes.at[k]);
             r->gateway = g;
             r->onprem = o;
+            r->weight = x.routingWeight;
+            r->path_length = x.asPathLength;
             gateway_hops(r, g);
             if (via)
                 row_over(b, r, via);

@@ -117,10 +117,28 @@ static enum kind kind_of(const struct eff_route *r)
     return route_is_network(r) ? KIND_NETWORK : KIND_OTHER;
 }
 
-/* Does a stay before b of the same kind? Rows come in table order, which already puts ExpressRoute before VPN
- * (R-27). */
+/* which of two learned rows is preferred, and by what. => below 0: a; above: b. */
+static int prefer_learned(const struct eff_route *a, const struct eff_route *b, const char **why)
+{
+    *why = "ExpressRoute beats VPN (R-27)";
+    if (a->gateway->type != b->gateway->type)
+        return a->gateway->type == GATEWAY_EXPRESSROUTE ? -1 : 1;
+    *why = "its connection has the higher weight (R-27)";
+    if (a->weight != b->weight)
+        return a->weight > b->weight ? -1 : 1;
+    *why = "its path is shorter (R-27)";
+    if (a->path_length != b->path_length)
+        return a->path_length < b->path_length ? -1 : 1;
+    *why = "of equal rows the first listed stays (R-02)";
+    return 0;
+}
+
+/* Does a stay before b of the same kind? */
 static bool stays(const struct eff_route *a, const struct eff_route *b)
 {
+    const char *why;
+    if (kind_of(a) == KIND_GATEWAY)
+        return prefer_learned(a, b, &why) <= 0;
     return kind_of(a) != KIND_USER || user_rank(a) <= user_rank(b);
 }
 
@@ -151,14 +169,16 @@ static const struct eff_route *group_winner(const struct route_build *b, const s
     return NULL;
 }
 
-static const char *why_same_kind(const struct eff_route *w)
+static const char *why_same_kind(const struct eff_route *w, const struct eff_route *l)
 {
+    const char *why = "";
     switch (kind_of(w)) {
     case KIND_USER:
         return w->tag ? "of user routes an explicit prefix beats a tag, and a narrower tag a wider one (R-21)"
                       : "an explicit prefix beats a service tag (R-21)";
     case KIND_GATEWAY:
-        return "ExpressRoute beats VPN, then the order of the file decides (R-27)";
+        prefer_learned(w, l, &why);
+        return why;
     case KIND_NETWORK:
     case KIND_SERVICE:
     case KIND_OTHER:
@@ -172,7 +192,7 @@ static const char *why_same_kind(const struct eff_route *w)
 static const char *why_rule(const struct model *m, const struct eff_route *w, const struct eff_route *l)
 {
     if (kind_of(w) == kind_of(l))
-        return why_same_kind(w);
+        return why_same_kind(w, l);
     if (kind_of(w) == KIND_USER && l->type == NH_TYPE_INTERFACE_ENDPOINT)
         return "User beats Default, whatever the endpoint's policies (R-02, R-08)";
     if (kind_of(w) == KIND_USER && kind_of(l) == KIND_SERVICE)

@@ -193,6 +193,19 @@ const struct table table_policy = {.what = "service endpoint policy",
                                    .identity = "name"};
 
 /* -- gateways and other networks ------------------------------------------------------------------------- */
+static const struct field connection_rows[] = {
+    F(gateway_connection, onPremisesNetwork, K_REF, .required = true, .target = &table_onprem,
+      .doc = "Which connection."),
+    F(gateway_connection, routingWeight, K_NUMBER, .max = 32000, .def = "0",
+      .doc = "Of equal prefixes the connection with the higher weight wins (R-27)."),
+    F(gateway_connection, asPathLength, K_NUMBER, .max = 255, .def = "1",
+      .doc = "Networks on the way that the site announces; with equal weight the shorter way wins (R-27)."),
+};
+static const struct table table_connection = {.what = "connection",
+                                              ROWS(connection_rows),
+                                              .size = sizeof(struct gateway_connection),
+                                              PLACE(gateway_connection),
+                                              .identity = "onPremisesNetwork"};
 static const struct field gateway_rows[] = {
     NAME(gateway),
     PLACEMENT(gateway),
@@ -203,6 +216,8 @@ static const struct field gateway_rows[] = {
     F(gateway, publicIPAddress, K_REF, .target = &table_public_ip, .doc = "Its public address."),
     F(gateway, connections, K_REF, .list = true, .target = &table_onprem,
       .doc = "On-premises networks behind it."),
+    F(gateway, connectionProperties, K_STRUCT, .list = true, .sub = &table_connection,
+      .doc = "Weight and path length of connections."),
 };
 const struct table table_gateway = {.what = "virtual network gateway",
                                     ROWS(gateway_rows),

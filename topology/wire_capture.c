@@ -220,6 +220,9 @@ static void name_host(struct wire_capture *w, struct arena *a, const struct comp
     const ip4 host = c->image->port[port].underlay.host;
     if (host)
         capture_name(w->set, host, arena_printf(a, "%s.host", port_name(c->numbering, port)));
+    for (size_t i = 1; i < c->image->port[port].n_instances; i++)
+        capture_name(w->set, c->image->port[port].instances[i],
+                     arena_printf(a, "%s.host%zu", port_name(c->numbering, port), i + 1));
 }
 
 static const char *outer_line(struct arena *a, const struct compiled *c, const struct underlay_tunnel *t)
