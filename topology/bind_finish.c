@@ -5,6 +5,7 @@
 
 #include "dataplane/rng.h"
 #include "topology/bind_int.h"
+#include "topology/connected.h"
 #include "topology/types.h"
 
 #include <ctype.h>
@@ -421,8 +422,10 @@ void finish_root(struct bind *b, void *obj, const struct node *map)
     struct model *m = obj;
     if (!given(map, "duration"))
         m->duration = TIME_NONE;
+    connected_peerings(b->a, m);
     for (size_t i = 0; i < m->virtualNetworks.n; i++) {
         pair_peerings(b, &m->virtualNetworks.at[i]);
         span_all(b, &m->virtualNetworks.at[i]);
     }
+    connected_groups(b->a, m);
 }

@@ -48,3 +48,16 @@ void finish_admin_rule(struct bind *b, void *obj, const struct node *map)
     if (!r->rule.destinationPorts.n)
         PUT_LIST(r->rule.destinationPorts, all_ports(b));
 }
+
+void finish_connectivity(struct bind *b, void *obj, const struct node *map)
+{
+    const struct connectivity_config *c = obj;
+    const bool spokes = c->connectivityTopology == TOPOLOGY_HUB_AND_SPOKE;
+    const struct node *hubs = bind_value_of(map, "hubs");
+    if (b->frame->failed)
+        return;
+    if (spokes && c->hubs.n != 1)
+        bind_fail(b, hubs ? hubs->at : map->at, "connectivity configuration '%s' needs one hub", c->name);
+    else if (!spokes && c->hubs.n)
+        bind_fail(b, hubs->at, "'hubs' is for connectivityTopology HubAndSpoke only");
+}

@@ -56,6 +56,10 @@
     X(ZONE_LINKS, "L-14", 1000, "links")                                                                     \
     X(ZONE_REGISTRATIONS, "L-14", 100, "links with registration")                                            \
     X(ADMIN_RULES, "L-15", 100, "security admin rules")                                                       \
+    X(GROUP_MEMBERS, "L-16", 250, "virtual networks in one connected group")                                  \
+    X(GROUP_ENDPOINTS, "L-16", 2000, "private endpoints in one connected group")                              \
+    X(GROUP_ENDPOINTS_HIGH, "L-16", 20000, "private endpoints in one connected group (high scale)")           \
+    X(GROUPS_VNET, "L-16", 2, "connected groups")                                                             \
     X(ADMIN_PREFIXES, "L-15", 20000, "IP prefixes in its security admin rules")                               \
     X(NAT_ADDRESSES, "O-02", 16, "public IP addresses")
 
@@ -224,11 +228,23 @@ static void limit_vnets(struct check *c)
         over(c, high ? LIMIT_PE_VNET_HIGH : LIMIT_PE_VNET, in[i].endpoints, v->at, "virtual network",
              v->name);
         over(c, high ? LIMIT_PE_PEERED_HIGH : LIMIT_PE_PEERED, group, v->at, "virtual network", v->name);
+        over(c, LIMIT_GROUPS_VNET, v->connectedGroups.n, v->at, "virtual network", v->name);
         for (size_t k = 0; k < v->subnets.n; k++)
             over(c, LIMIT_SEP_SUBNET, v->subnets.at[k].serviceEndpointPolicies.n, v->subnets.at[k].at,
                  "subnet", v->subnets.at[k].name);
     }
     OVER_SUBSCRIPTION(c, LIMIT_VNETS, m->virtualNetworks);
+    for (size_t i = 0; i < m->connectedGroups.n; i++) {
+        const struct connected_group *g = &m->connectedGroups.at[i];
+        size_t endpoints = 0;
+        for (size_t k = 0; k < g->members.n; k++)
+            endpoints += in[g->members.at[k].vnet->index].endpoints;
+        over(c, LIMIT_GROUP_MEMBERS, g->members.n, g->config->at, "connectivity configuration", g->config->name);
+        over(c,
+             g->config->connectivityCapabilities.connectedGroupPrivateEndpointsScale ? LIMIT_GROUP_ENDPOINTS_HIGH
+                                                                                      : LIMIT_GROUP_ENDPOINTS,
+             endpoints, g->config->at, "connectivity configuration", g->config->name);
+    }
 }
 
 static bool is_type(const struct service *s, const char *type)

@@ -167,8 +167,74 @@ static void check_admin_regions(struct check *c, const struct network_manager *m
     }
 }
 
+/* -- connected groups (Y-20) ----------------------------------------------------------------------------- */
+
+static const char *overlap_text(struct check *c, const struct vnet *v, prefix_list other)
+{
+    char buf[PREFIX4_STRLEN];
+    for (size_t i = 0; i < v->addressPrefixes.n; i++)
+        for (size_t k = 0; k < other.n; k++) {
+            const struct prefix4 x = v->addressPrefixes.at[i], y = other.at[k];
+            if (prefix4_overlap(x, y))
+                return arena_strdup(c->a, prefix4_format(x.len > y.len ? x : y, buf));
+        }
+    return NULL;
+}
+
+static void check_overlap_inside(struct check *c, const struct connected_group *g, const struct vnet *v,
+                                 const struct vnet *o)
+{
+    const char *text = overlap_text(c, v, o->addressPrefixes);
+    if (text && !g->config->connectivityCapabilities.connectedGroupAddressOverlap)
+        diag_error(c->d, g->config->at,
+                   "'%s' and '%s' overlap in %s, which the connected group of '%s' does not allow (Y-20)", v->name, o->name,
+                   text, g->config->name);
+    else if (text)
+        diag_warning(c->d, g->config->at,
+                     "'%s' and '%s' overlap in %s: the connected group of '%s' carries nothing to those addresses (Y-20)",
+                     v->name, o->name, text, g->config->name);
+}
+
+static bool is_member(const struct connected_group *g, const struct vnet *v)
+{
+    for (size_t i = 0; i < g->members.n; i++)
+        if (g->members.at[i].vnet == v)
+            return true;
+    return false;
+}
+
+/* A network outside that a member is peered with takes its addresses from the group as well. */
+static void check_overlap_outside(struct check *c, const struct connected_group *g, const struct vnet *v)
+{
+    for (size_t i = 0; i < v->virtualNetworkPeerings.n; i++) {
+        const struct peering *p = &v->virtualNetworkPeerings.at[i];
+        if (!p->reverse || is_member(g, p->remoteVirtualNetwork))
+            continue;
+        for (size_t k = 0; k < g->members.n; k++) {
+            const struct vnet *o = g->members.at[k].vnet;
+            const char *text = o != v ? overlap_text(c, o, peering_prefixes(c->a, p)) : NULL;
+            if (text)
+                diag_warning(c->d, p->at,
+                             "'%s', peered with '%s', overlaps '%s' in %s: the connected group of '%s' carries nothing to "
+                             "those addresses (Y-20)",
+                             p->remoteVirtualNetwork->name, v->name, o->name, text, g->config->name);
+        }
+    }
+}
+
+static void check_connected(struct check *c, const struct connected_group *g)
+{
+    for (size_t i = 0; i < g->members.n; i++) {
+        for (size_t k = i + 1; k < g->members.n; k++)
+            check_overlap_inside(c, g, g->members.at[i].vnet, g->members.at[k].vnet);
+        check_overlap_outside(c, g, g->members.at[i].vnet);
+    }
+}
+
 void check_managers(struct check *c)
 {
+    for (size_t i = 0; i < c->m->connectedGroups.n; i++)
+        check_connected(c, &c->m->connectedGroups.at[i]);
     for (size_t i = 0; i < c->m->networkManagers.n; i++) {
         const struct network_manager *m = &c->m->networkManagers.at[i];
         for (size_t j = 0; j < m->securityAdminConfigurations.n; j++)

@@ -96,6 +96,7 @@ static struct image_nexthop nexthop_of(struct work *w, const struct eff_table *t
     case NH_TYPE_VNET_LOCAL:
     case NH_TYPE_VNET_PEERING:
     case NH_TYPE_VNET_GLOBAL_PEERING:
+    case NH_TYPE_CONNECTED_GROUP:
         if (r->endpoint) {
             nh = nexthop_port(w, port_of(w->r, THING(ENDPOINT, r->endpoint)), link);
         } else {

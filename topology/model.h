@@ -36,6 +36,7 @@ enum nexthop_type {
     NH_TYPE_VIRTUAL_NETWORK_GATEWAY,
     NH_TYPE_SERVICE_ENDPOINT,   /* VirtualNetworkServiceEndpoint */
     NH_TYPE_INTERFACE_ENDPOINT, /* InterfaceEndpoint */
+    NH_TYPE_CONNECTED_GROUP,    /* ConnectedGroup: Y-20 */
     NH_TYPE_COUNT
 };
 enum direction { DIR_INBOUND, DIR_OUTBOUND };
@@ -88,6 +89,7 @@ struct onprem;
 struct load_balancer;
 struct se_policy;
 struct network_manager;
+struct connected_group;
 struct admin_config;
 struct admin_collection;
 
@@ -144,7 +146,8 @@ struct vnet {
     uint32_t flowTimeoutInMinutes; /* 0: not set */
     enum vnet_policies privateEndpointVNetPolicies;
     LIST(struct subnet) subnets;
-    LIST(struct peering) virtualNetworkPeerings;
+    LIST(struct peering) virtualNetworkPeerings; /* those that a network manager makes among them */
+    LIST(const struct connected_group *) connectedGroups;
 };
 
 struct appliance {
@@ -244,10 +247,43 @@ struct admin_config {
     struct network_manager *manager;
     LIST(struct admin_collection) ruleCollections;
 };
+enum connectivity_topology { TOPOLOGY_MESH, TOPOLOGY_HUB_AND_SPOKE };
+enum group_connectivity { GROUP_NONE, GROUP_DIRECTLY_CONNECTED };
+struct connectivity_group { /* one of appliesToGroups */
+    struct network_group *networkGroup;
+    enum group_connectivity groupConnectivity;
+    bool isGlobal, useHubGateway;
+    struct origin at;
+};
+struct connectivity_capabilities {
+    bool connectedGroupAddressOverlap;        /* Allowed? */
+    bool connectedGroupPrivateEndpointsScale; /* HighScale? */
+};
+struct connectivity_config { /* Y-20 */
+    RESOURCE
+    struct network_manager *manager;
+    enum connectivity_topology connectivityTopology;
+    LIST(struct connectivity_group) appliesToGroups;
+    vnet_list hubs;
+    bool isGlobal, deleteExistingPeering;
+    struct connectivity_capabilities connectivityCapabilities;
+};
 struct network_manager {
     TOP_LEVEL
     LIST(struct network_group) networkGroups;
+    LIST(struct connectivity_config) connectivityConfigurations;
     LIST(struct admin_config) securityAdminConfigurations;
+};
+
+/* Networks that a configuration connects without peerings (connected.h). */
+struct connected_member {
+    const struct vnet *vnet;
+    prefix_list space; /* of it, what the others reach: nothing that overlaps */
+};
+struct connected_group {
+    const struct connectivity_config *config;
+    const char *region; /* NULL: a global one */
+    LIST(struct connected_member) members;
 };
 
 struct asg {
@@ -592,6 +628,7 @@ struct model {
     LIST(struct gateway) virtualNetworkGateways;
     LIST(struct onprem) onPremisesNetworks;
     LIST(struct network_manager) networkManagers;
+    LIST(struct connected_group) connectedGroups; /* what those make of meshes */
     LIST(struct internet_host) internetHosts;
     LIST(struct dns_server) dnsServers;
     LIST(struct flow_log) flowLogs;

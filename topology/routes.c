@@ -7,7 +7,7 @@
  * list is for people, the table for packets.
  *
  * Parts:
- * - routes_build.c    the rows, kind by kind (Y-01 to Y-19, R-15 to R-18)
+ * - routes_build.c    the rows, kind by kind (Y-01 to Y-20, R-15 to R-18)
  * - routes_state.c    which of them live: endpoints (R-08 to R-14), equal prefixes (R-02), slices (R-13)
  * - routes_select.c   one address: which row wins (R-01, R-04, R-05); the same for all addresses at once
  * - routes_explain.c  one address: every row that holds it, with what it lost by
@@ -59,7 +59,8 @@ bool route_is_network(const struct eff_route *r)
 {
     return r->source == ROUTE_DEFAULT &&
            (r->type == NH_TYPE_VNET_LOCAL || r->type == NH_TYPE_VNET_PEERING ||
-            r->type == NH_TYPE_VNET_GLOBAL_PEERING || r->type == NH_TYPE_INTERFACE_ENDPOINT);
+            r->type == NH_TYPE_VNET_GLOBAL_PEERING || r->type == NH_TYPE_INTERFACE_ENDPOINT ||
+            r->type == NH_TYPE_CONNECTED_GROUP);
 }
 
 bool route_is_system(const struct eff_route *r)
@@ -82,6 +83,8 @@ const char *route_label(struct arena *a, const struct eff_route *r)
         return arena_printf(a, "the endpoint row of %s", r->endpoint->name);
     if (r->service_endpoint)
         return arena_printf(a, "the service endpoint of %s", r->service_endpoint->service);
+    if (r->connected)
+        return arena_printf(a, "the connected group row of %s", r->remote->name);
     if (r->remote)
         return arena_printf(a, "the peering row of %s", r->remote->name);
     if (r->type == NH_TYPE_VNET_LOCAL)
@@ -137,6 +140,7 @@ const char *nexthop_type_word(enum nexthop_type t)
         [NH_TYPE_VIRTUAL_NETWORK_GATEWAY] = "VirtualNetworkGateway",
         [NH_TYPE_SERVICE_ENDPOINT] = "VirtualNetworkServiceEndpoint",
         [NH_TYPE_INTERFACE_ENDPOINT] = "InterfaceEndpoint",
+        [NH_TYPE_CONNECTED_GROUP] = "ConnectedGroup",
     };
     return word[t];
 }

@@ -40,6 +40,7 @@ struct eff_route {
      * gateway, an appliance there) have the peer and the own link to it. */
     const struct vnet *remote;
     const struct peering *peering;
+    const struct connected_group *connected; /* instead of a link: the network manager's (Y-20) */
     const struct private_endpoint *endpoint; /* InterfaceEndpoint rows; slices that deliver (see slice_of) */
     const struct pe_ip *endpoint_ip;
     const struct gateway *gateway; /* gateway rows, and User rows to VirtualNetworkGateway */

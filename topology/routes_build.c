@@ -10,9 +10,12 @@
  * - Rows over a peering that does not allow access are listed and drop (P-03: object and state remain).
  * - ExpressRoute rows should show the provider's edge (Y-11); the scenario knows no such address, so they
  *   show what a VPN gateway's row would.
+ * - A connected group (Y-20) is like a peering that allows access and forwarded traffic, in neither direction a
+ *   gateway; where both lead to a network, the peering's rows are listed first and so stay (R-02).
  * - A VnetLocal user route is inside the network or is None as a whole (R-18): what is broader than every
  *   network prefix is only ever used for addresses outside, because the longer system row takes those inside.
  */
+#include "topology/connected.h"
 #include "topology/regions.h"
 #include "topology/routes_int.h"
 #include "topology/tags.h"
@@ -98,6 +101,30 @@ static void add_peerings(struct route_build *b) /* Y-09, Y-19, P-01 */
             row_over(b, r, p);
         }
     }
+}
+
+static bool has_connected(const struct route_build *b, const struct vnet *remote, struct prefix4 p)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->row[i].type == NH_TYPE_CONNECTED_GROUP && b->row[i].remote == remote &&
+            prefix4_eq(b->row[i].prefix[0], p))
+            return true;
+    return false;
+}
+
+static void add_connected(struct route_build *b) /* Y-20 */
+{
+    struct connected_link *link;
+    const size_t n = connected_links(b->scratch, b->view.vnet, &link);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < link[i].space.n; k++) {
+            if (has_connected(b, link[i].remote, link[i].space.at[k])) /* by two groups */
+                continue;
+            struct eff_route *r = row_add(b, ROUTE_DEFAULT, NH_TYPE_CONNECTED_GROUP, link[i].group->config->at);
+            row_prefix(b, r, link[i].space.at[k]);
+            r->remote = link[i].remote;
+            r->connected = link[i].group;
+        }
 }
 
 static void gateway_hops(struct eff_route *r, const struct gateway *g) /* Y-11 */
@@ -343,18 +370,47 @@ static const struct peering **links_by_vnet(struct route_build *b)
     return link;
 }
 
-static void add_endpoints(struct route_build *b) /* Y-15, Y-16, Y-17 */
+/* The connected group by which a network is reached, or NULL; the first in the file. */
+static const struct connected_group **groups_by_vnet(struct route_build *b)
+{
+    struct connected_link *link;
+    const size_t n = connected_links(b->scratch, b->view.vnet, &link);
+    const struct connected_group **group = arena_array(b->scratch, b->m->virtualNetworks.n, sizeof *group);
+    for (size_t i = n; i-- > 0;)
+        group[link[i].remote->index] = link[i].group;
+    return group;
+}
+
+/* The row leads over a connected group, which may be for high-scale networks only. */
+static void row_connected(struct route_build *b, struct eff_route *r, const struct connected_group *g)
+{
+    const struct vnet *v = b->view.vnet;
+    r->connected = g;
+    r->remote = r->endpoint->subnet->vnet;
+    if (g->config->connectivityCapabilities.connectedGroupPrivateEndpointsScale &&
+        v->privateEndpointVNetPolicies != VNETPOL_BASIC)
+        row_drop(r, REASON_NO_PEERING,
+                 arena_printf(b->a, "endpoints of a HighScale connected group take privateEndpointVNetPolicies Basic, which "
+                                    "%s does not have (Y-20)",
+                              v->name));
+}
+
+static void add_endpoints(struct route_build *b) /* Y-15, Y-16, Y-17, Y-20 */
 {
     const struct peering **link = links_by_vnet(b);
+    const struct connected_group **group = groups_by_vnet(b);
     for (size_t i = 0; i < b->m->privateEndpoints.n; i++) {
         const struct private_endpoint *pe = &b->m->privateEndpoints.at[i];
         const struct vnet *home = pe->subnet->vnet;
         const struct peering *p = home == b->view.vnet ? NULL : link[home->index];
-        if (home != b->view.vnet && !p)
+        const struct connected_group *g = p || home == b->view.vnet ? NULL : group[home->index];
+        if (home != b->view.vnet && !p && !g)
             continue;
         for (size_t k = 0; k < pe->ipConfigurations.n; k++) {
             const struct pe_ip *ip = &pe->ipConfigurations.at[k];
             if (p && !peering_exposes(p, ip->privateIPAddress))
+                continue;
+            if (g && !connected_exposes(b->view.vnet, home, ip->privateIPAddress))
                 continue;
             struct eff_route *r =
                 row_add(b, ROUTE_DEFAULT, NH_TYPE_INTERFACE_ENDPOINT, ip->at.file ? ip->at : pe->at);
@@ -363,6 +419,8 @@ static void add_endpoints(struct route_build *b) /* Y-15, Y-16, Y-17 */
             r->endpoint_ip = ip;
             if (p)
                 row_over(b, r, p);
+            else if (g)
+                row_connected(b, r, g);
         }
     }
 }
@@ -401,6 +459,21 @@ static bool appliance_in(struct route_build *b, struct eff_route *r, const struc
     return r->appliance || r->appliance_lb;
 }
 
+/* The same one connected group away (Y-20). */
+static bool connected_appliance(struct route_build *b, struct eff_route *r)
+{
+    struct connected_link *link;
+    const size_t n = connected_links(b->scratch, b->view.vnet, &link);
+    for (size_t i = 0; i < n; i++) {
+        if (!connected_exposes(b->view.vnet, link[i].remote, r->next_hop[0]) || !appliance_in(b, r, link[i].remote))
+            continue;
+        r->remote = link[i].remote;
+        r->connected = link[i].group;
+        return true;
+    }
+    return false;
+}
+
 /* R-16, R-17: the address must be that of a running interface or of an internal frontend, here or one peering
  * away. */
 static void user_appliance(struct route_build *b, struct eff_route *r)
@@ -415,6 +488,7 @@ static void user_appliance(struct route_build *b, struct eff_route *r)
         row_over(b, r, p);
         found = true;
     }
+    found = found || connected_appliance(b, r);
     if (!found)
         row_none(r,
                  arena_printf(
@@ -492,6 +566,7 @@ void routes_build(struct route_build *b)
     const struct route_table *t = table_of(b);
     add_own(b);
     add_peerings(b);
+    add_connected(b);
     if (!add_gateways(b)) { /* Y-07 */
         add_internet(b);
         if (!user_default(b))

@@ -13,7 +13,7 @@ struct route_build {
     size_t n, n_all, cap;
 };
 
-/* Append the rows of sections 2 and 3 (Y-01 to Y-19, R-15 to R-18) in the order of F-03, all Active. */
+/* Append the rows of sections 2 and 3 (Y-01 to Y-20, R-15 to R-18) in the order of F-03, all Active. */
 void routes_build(struct route_build *b);
 
 /* Set the states: endpoints by table 3.2 (R-08 to R-14), then one live row for each prefix (R-02 to R-06,

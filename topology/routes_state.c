@@ -285,7 +285,7 @@ static void slice_add(struct route_build *b, const struct eff_route *pe, const s
 static bool delivers_locally(const struct eff_route *r)
 {
     return r->type == NH_TYPE_VNET_LOCAL || r->type == NH_TYPE_VNET_PEERING ||
-           r->type == NH_TYPE_VNET_GLOBAL_PEERING;
+           r->type == NH_TYPE_VNET_GLOBAL_PEERING || r->type == NH_TYPE_CONNECTED_GROUP;
 }
 
 static bool slice_exists(const struct route_build *b, ip4 ip)

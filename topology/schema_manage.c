@@ -122,11 +122,65 @@ static const struct table table_admin_config = {.what = "security admin configur
                                                 .identity = "name",
                                                 PARENT(admin_config, manager)};
 
+static const struct word words_topology[] = {
+    {"Mesh", TOPOLOGY_MESH}, {"HubAndSpoke", TOPOLOGY_HUB_AND_SPOKE}, {NULL, 0}};
+static const struct word words_group_connectivity[] = {
+    {"None", GROUP_NONE}, {"DirectlyConnected", GROUP_DIRECTLY_CONNECTED}, {NULL, 0}};
+static const struct word words_overlap[] = {{"Allowed", true}, {"Disallowed", false}, {NULL, 0}};
+static const struct word words_scale[] = {{"Standard", false}, {"HighScale", true}, {NULL, 0}};
+
+static const struct field connectivity_group_rows[] = {
+    F(connectivity_group, networkGroup, K_REF, .required = true, .target = &table_network_group,
+      .doc = "Network group of the same manager."),
+    F(connectivity_group, groupConnectivity, K_WORD, .words = words_group_connectivity, .def = "None",
+      .doc = "HubAndSpoke: DirectlyConnected joins its spokes as a mesh does."),
+    F(connectivity_group, isGlobal, K_BOOL, .def = "false", .doc = "Whether that joins regions, too."),
+    F(connectivity_group, useHubGateway, K_BOOL, .def = "false",
+      .doc = "HubAndSpoke: whether its spokes use the hub's gateway (P-05)."),
+};
+static const struct table table_connectivity_group = {.what = "use of a network group in a connectivity configuration",
+                                                      ROWS(connectivity_group_rows),
+                                                      .size = sizeof(struct connectivity_group),
+                                                      PLACE(connectivity_group),
+                                                      .identity = "networkGroup"};
+static const struct field capability_rows[] = {
+    F(connectivity_capabilities, connectedGroupAddressOverlap, K_WORD, .words = words_overlap, .def = "Allowed",
+      .doc = "Disallowed: networks of a mesh may not overlap."),
+    F(connectivity_capabilities, connectedGroupPrivateEndpointsScale, K_WORD, .words = words_scale, .def = "Standard",
+      .doc = "HighScale: more private endpoints, for networks with privateEndpointVNetPolicies Basic."),
+};
+static const struct table table_capabilities = {.what = "map of connectivity capabilities",
+                                                ROWS(capability_rows),
+                                                .size = sizeof(struct connectivity_capabilities)};
+static const struct field connectivity_rows[] = {
+    NAME(connectivity_config),
+    F(connectivity_config, connectivityTopology, K_WORD, .required = true, .words = words_topology,
+      .doc = "Mesh: a connected group (Y-20); HubAndSpoke: peerings."),
+    F(connectivity_config, appliesToGroups, K_STRUCT, .list = true, .required = true, .sub = &table_connectivity_group,
+      .doc = "Network groups that it connects; of HubAndSpoke: the spokes."),
+    F(connectivity_config, hubs, K_REF, .list = true, .target = &table_vnet,
+      .doc = "HubAndSpoke: the virtual network that is the hub."),
+    F(connectivity_config, isGlobal, K_BOOL, .def = "false", .doc = "Whether a mesh joins networks of different regions."),
+    F(connectivity_config, deleteExistingPeering, K_BOOL, .def = "false",
+      .doc = "Whether other peerings between its networks are removed."),
+    F(connectivity_config, connectivityCapabilities, K_STRUCT, .sub = &table_capabilities,
+      .doc = "What its connected groups may hold."),
+};
+static const struct table table_connectivity = {.what = "connectivity configuration",
+                                                ROWS(connectivity_rows),
+                                                .size = sizeof(struct connectivity_config),
+                                                .resource = true,
+                                                .identity = "name",
+                                                PARENT(connectivity_config, manager),
+                                                .finish = finish_connectivity};
+
 static const struct field manager_rows[] = {
     NAME(network_manager),
     PLACEMENT(network_manager),
     F(network_manager, networkGroups, K_STRUCT, .list = true, .sub = &table_network_group,
       .doc = "Groups of virtual networks."),
+    F(network_manager, connectivityConfigurations, K_STRUCT, .list = true, .sub = &table_connectivity,
+      .doc = "Meshes, hubs and spokes of those groups (Y-20)."),
     F(network_manager, securityAdminConfigurations, K_STRUCT, .list = true, .sub = &table_admin_config,
       .doc = "Security admin rules, which come before security groups (G-16)."),
 };

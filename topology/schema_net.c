@@ -17,6 +17,7 @@ const struct word words_nexthop[] = {{"None", NH_TYPE_NONE},
                                      {"VirtualNetworkGateway", NH_TYPE_VIRTUAL_NETWORK_GATEWAY},
                                      {"VirtualNetworkServiceEndpoint", NH_TYPE_SERVICE_ENDPOINT},
                                      {"InterfaceEndpoint", NH_TYPE_INTERFACE_ENDPOINT},
+                                     {"ConnectedGroup", NH_TYPE_CONNECTED_GROUP},
                                      {NULL, 0}};
 static const struct word words_user_nexthop[] = {{"VirtualAppliance", NH_TYPE_VIRTUAL_APPLIANCE},
                                                  {"VirtualNetworkGateway", NH_TYPE_VIRTUAL_NETWORK_GATEWAY},

@@ -28,6 +28,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "topology/connected.h"
 #include "topology/tags.h"
 
 struct span {
@@ -318,6 +319,10 @@ static void gather_connected(struct gather *g, const struct model *m, const stru
     for (size_t i = 0; i < v->virtualNetworkPeerings.n; i++)
         if (v->virtualNetworkPeerings.at[i].allowVirtualNetworkAccess)
             gather_list(g, peering_prefixes(g->a, &v->virtualNetworkPeerings.at[i]), true);
+    struct connected_link *link;
+    const size_t links = connected_links(g->a, v, &link);
+    for (size_t i = 0; i < links; i++) /* Y-20 */
+        gather_list(g, link[i].space, true);
     size_t n = gateways_of(m, v, gw, ROUTE_GATEWAYS_MAX, &via);
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < gw[i]->connections.n; k++)

@@ -33,7 +33,8 @@ struct route_view {
 };
 
 /* => VirtualNetwork as seen from there (G-09): the network's own prefixes, those of peers that are connected
- * and that the own link allows (P-01, P-03; of a subnet peering the listed subnets only), on-premises
+ * and that the own link allows (P-01, P-03; of a subnet peering the listed subnets only), those of connected groups
+ * (Y-20), on-premises
  * prefixes behind the gateway in use (own, or the peer's: P-05), 168.63.129.16, and the explicit prefixes of
  * the subnet's route table unless the switch virtualNetworkTagIncludesUdr is false. */
 struct prefix_set tagspace_virtual_network(struct arena *a, const struct model *m, struct route_view v);

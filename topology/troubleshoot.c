@@ -159,6 +159,10 @@ static bool near(const struct vnet *here, const struct vnet *there)
     for (size_t i = 0; i < here->virtualNetworkPeerings.n; i++)
         if (here->virtualNetworkPeerings.at[i].remoteVirtualNetwork == there)
             return true;
+    for (size_t i = 0; i < here->connectedGroups.n; i++)
+        for (size_t k = 0; k < here->connectedGroups.at[i]->members.n; k++)
+            if (here->connectedGroups.at[i]->members.at[k].vnet == there)
+                return true;
     return here == there;
 }
 

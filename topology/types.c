@@ -275,7 +275,7 @@ size_t type_names(struct arena *a, const struct resource_type *t, const char *re
                   const char *const *replicas, size_t n_replicas, struct service_name **out)
 {
     struct walk w = walk_new(a, resource, location, replicas, n_replicas);
-    struct service_name *names = NULL, one;
+    struct service_name *names = NULL, one = {0};
     size_t n = 0, cap = 0;
     for (const struct sub_resource *g = t ? t->groups : NULL; g && g->group; g++)
         for (const struct name_rule *r = g->rules; !rule_ends(r); r++)

@@ -26,6 +26,7 @@ const char *watcher_type_word(enum nexthop_type t)
     case NH_TYPE_VIRTUAL_NETWORK_GATEWAY:
     case NH_TYPE_SERVICE_ENDPOINT:
     case NH_TYPE_INTERFACE_ENDPOINT:
+    case NH_TYPE_CONNECTED_GROUP:
     case NH_TYPE_COUNT:
         break;
     }

@@ -24,8 +24,8 @@ struct watcher_hop watcher_next_hop(struct arena *a, const struct model *m, cons
 int watcher_print_hop(FILE *to, const struct watcher_hop *h, bool json);
 
 /* => a next hop type in the words of next hop's documentation (RULES.md 3.3), which are not those of
- * effective routes: VirtualNetwork, VirtualNetworkPeering; InterfaceEndpoint, which it leaves out, stays as
- * it is. A literal. */
+ * effective routes: VirtualNetwork, VirtualNetworkPeering; InterfaceEndpoint and ConnectedGroup, which it leaves
+ * out, stay as they are. A literal. */
 const char *watcher_type_word(enum nexthop_type t);
 
 struct watcher_packet { /* as seen from the NIC */
