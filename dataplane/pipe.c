@@ -31,6 +31,8 @@
  * Costs: one hash lookup per packet of an established flow, plus one route lookup per flow and epoch. */
 #include "dataplane/pipe_int.h"
 
+#include "dataplane/mem.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +60,7 @@ void pipe_free(struct pipe *p)
     free(p->closed);
     free(p->brief);
     free(p->count);
-    free(p->nat);
+    mem_free(p->nat, p->cap_nat * sizeof *p->nat);
     free(p->balanced);
     free(p->down);
     free(p);
@@ -152,7 +154,8 @@ static bool nsg_pass(struct ctx *c, bool inbound, unsigned level)
     if (is_host_agent(inbound ? c->src : c->dst) && !c->img->acl[acl].platform && !c->meta->probe)
         return true; /* probes are subject to rules: B-03 */
     const struct acl_key key = rule_key(c);
-    struct acl_hit hit = image_acl_check(c->img, acl, &key);
+    const struct acl_hit hit =
+        c->ahead && c->ahead->acl[level] == acl ? c->ahead->hit[level] : image_acl_check(c->img, acl, &key);
     enum reason reason = hit.hit && hit.allow ? REASON_NONE : REASON_NSG_DENY;
     struct trace_step *s = pipe_step(c, level ? STAGE_SUBNET_NSG : STAGE_NIC_NSG, reason);
     s->a = acl;
@@ -237,6 +240,7 @@ static void out_nic(struct ctx *c)
         if (!nsgs_pass(c, false) || !pipe_has_room(c))
             return;
         s = pipe_state_pair(c, false);
+        pipe_decide_answers(c, s);
     }
     if (pipe_is_balanced_answer(s) && !lb_answer(c, s))
         return;
@@ -333,11 +337,13 @@ static void out_gateway(struct ctx *c)
 
 static void begin(struct ctx *c, struct pipe_decision *d, bool inbound)
 {
-    memset(d, 0, sizeof *d);
+    memset(d, 0, offsetof(struct pipe_decision, trace)); /* of the trace, steps beyond n tell nothing */
     d->next = c->port;
     d->trace.port = c->port;
     d->trace.epoch = c->img->epoch;
     d->trace.inbound = inbound;
+    d->trace.again = false;
+    d->trace.n = 0;
     c->d = d;
     c->at = &c->img->port[c->port];
     c->src = c->info->src;
@@ -391,20 +397,6 @@ static void out(struct ctx *c)
     }
 }
 
-void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t port,
-              const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d)
-{
-    struct ctx c = {.p = p, .img = img, .now = now, .port = port, .info = info, .meta = meta, .nat = NONE32};
-    begin(&c, d, false);
-    meta->last_hop = port;
-    if (c.at->up)
-        out(&c);
-    else
-        pipe_drop(&c, STAGE_DELIVERY, REASON_NO_HOST);
-    fit(&c);
-    pipe_decided(&c, false);
-}
-
 /* -- into each kind of port ---------------------------------------------------------------------------------
  */
 
@@ -432,9 +424,8 @@ static void in_nic(struct ctx *c)
     } else {
         if (!nsgs_pass(c, true) || !pipe_has_room(c))
             return;
-        struct flow_key key = pipe_key(c, true);
-        pipe_state_put(c, flow_key_reverse(key), true)->via_public = public;
-        s = c->record = pipe_state_put(c, key, false);
+        s = pipe_state_pair(c, true);
+        pipe_record(c->p, s->number ^ 1)->via_public = public;
     }
     if (c->meta->balanced)
         lb_admitted(c, s);
@@ -544,14 +535,40 @@ static void in(struct ctx *c)
     }
 }
 
+void pipe_walk(struct pipe *p, const struct image *img, int64_t now, const struct pipe_at *at,
+               const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d)
+{
+    struct ctx c = {.p = p,
+                    .img = img,
+                    .now = now,
+                    .port = at->port,
+                    .info = info,
+                    .meta = meta,
+                    .ahead = at->ahead,
+                    .pair = PAIR_UNKNOWN,
+                    .nat = NONE32};
+    begin(&c, d, at->inbound);
+    if (!at->inbound)
+        meta->last_hop = at->port;
+    if (!c.at->up)
+        pipe_drop(&c, STAGE_DELIVERY, at->inbound ? down(&c, at->port) : REASON_NO_HOST);
+    else if (at->inbound)
+        in(&c);
+    else
+        out(&c);
+    if (!at->inbound)
+        fit(&c);
+    pipe_decided(&c, at->inbound);
+}
+
+void pipe_out(struct pipe *p, const struct image *img, int64_t now, uint32_t port,
+              const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d)
+{
+    pipe_walk(p, img, now, &(struct pipe_at){.port = port}, info, meta, d);
+}
+
 void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port,
              const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d)
 {
-    struct ctx c = {.p = p, .img = img, .now = now, .port = port, .info = info, .meta = meta, .nat = NONE32};
-    begin(&c, d, true);
-    if (c.at->up)
-        in(&c);
-    else
-        pipe_drop(&c, STAGE_DELIVERY, down(&c, port));
-    pipe_decided(&c, true);
+    pipe_walk(p, img, now, &(struct pipe_at){.port = port, .inbound = true}, info, meta, d);
 }

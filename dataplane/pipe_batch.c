@@ -19,6 +19,7 @@
  *   parse    header fields, the outbound key of the flow; what is odd in any way is left to packet_parse
  *   search   flowtab_get_bulk
  *   fetch    the pairs' lines, then the translations' are asked for
+ *   ask      rules and routes of all packets that are going to walk: pipe_ahead.c
  *   decide   in order: apply what is kept, or walk
  *
  * Only the last step changes anything, packet by packet in order, and checks what it uses: hence a packet may
@@ -32,8 +33,7 @@
 
 #include <stdlib.h>
 
-#define CHUNK 128u
-#define AHEAD 4u
+#define CHUNK PIPE_AHEAD_MAX
 
 /* What a hit needs to know of a port. */
 struct port_brief {
@@ -54,7 +54,18 @@ struct lane {
     uint32_t bytes;
     uint8_t *ip;
     uint8_t proto, tcp_flags;
-    bool public; /* came to the machine's public address */
+    bool public;   /* came to the machine's public address */
+    bool opens;    /* it has to walk */
+    uint8_t ahead; /* what the image was asked for it; CHUNK: nothing */
+};
+
+/* What a chunk leaves from step to step. */
+struct scratch {
+    size_t lanes;
+    struct lane lane[CHUNK + 1];
+    struct flow_key key[CHUNK + 1];
+    uint64_t place[CHUNK];
+    struct pipe_ahead ahead[CHUNK];
 };
 
 struct batch {
@@ -146,7 +157,8 @@ static inline bool parse(const struct batch *b, const struct pipe_packet *k, str
     *key = k->inbound ? flow_key_make(k->port, 0, l->proto, l->public ? at->addr : dst, src, dport, sport)
                       : flow_key_make(k->port, 0, l->proto, src, dst, sport, dport);
     /* what opens a connection always walks; its MSS may be lowered besides */
-    return !(l->tcp_flags & TCP_SYN) || (l->tcp_flags & TCP_ACK && !(at->lowers_mss && !k->inbound));
+    l->opens = l->tcp_flags & TCP_SYN && (!(l->tcp_flags & TCP_ACK) || (at->lowers_mss && !k->inbound));
+    return true;
 }
 
 /* -- rewrite --------------------------------------------------------------------------------------------- */
@@ -230,8 +242,8 @@ static inline bool hit(struct batch *b, struct pipe_packet *k, const struct lane
             l->tcp_flags & (TCP_FIN | TCP_RST | TCP_SYN) ? NULL : nat_again(p, b->img, h->addr, *key, b->now);
         if (!n)
             return false;
-        rewrite(l->ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, n->addr, n->port);
-        m->sport = n->port;
+        rewrite(l->ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, nat_addr(n), nat_port(n));
+        m->sport = nat_port(n);
     } else if (h->flags & FLOW_SNAT) {
         rewrite(l->ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, h->addr, h->port);
         m->sport = h->port;
@@ -255,7 +267,8 @@ static inline bool hit(struct batch *b, struct pipe_packet *k, const struct lane
     return true;
 }
 
-static void walk(struct batch *b, struct pipe_packet *k)
+/* ahead: or NULL. */
+static void walk(struct batch *b, struct pipe_packet *k, const struct pipe_ahead *ahead)
 {
     struct pipe_view v;
     struct pipe_decision d;
@@ -265,7 +278,8 @@ static void walk(struct batch *b, struct pipe_packet *k)
         return;
     if (!k->inbound && b->img->port[k->port].mss)
         packet_clamp_mss(p, &v.info, b->img->port[k->port].mss);
-    (k->inbound ? pipe_in : pipe_out)(b->p, b->img, b->now, k->port, &v.flow, &p->meta, &d);
+    pipe_walk(b->p, b->img, b->now, &(struct pipe_at){k->port, k->inbound, ahead}, pipe_view_flow(&v),
+              &p->meta, &d);
     k->reason = d.reason;
     k->next = d.next;
     k->link = d.link;
@@ -297,7 +311,9 @@ static size_t parse_all(const struct batch *b, struct pipe_packet *pkt, size_t n
     return lanes;
 }
 
-static void fetch(const struct batch *b, const uint64_t *place, size_t lanes)
+/* Inline, or the compiler takes it for a function without effect. */
+__attribute__((always_inline)) static inline void fetch(const struct batch *b, const uint64_t *place,
+                                                        size_t lanes)
 {
     const struct pipe *p = b->p;
     for (size_t i = 0; i < lanes; i++)
@@ -310,22 +326,70 @@ static void fetch(const struct batch *b, const uint64_t *place, size_t lanes)
     }
 }
 
+/* => the packet as its port's tables see it. */
+static struct pipe_question question(const struct pipe_packet *k, struct flow_key out, uint8_t proto,
+                                     bool rules)
+{
+    const struct flow_key key = k->inbound ? flow_key_reverse(out) : out;
+    return (struct pipe_question){.key = {key.src, key.dst, key.sport, key.dport, proto},
+                                  .port = k->port,
+                                  .inbound = k->inbound,
+                                  .rules = rules};
+}
+
+/* The next n new pairs. */
+__attribute__((always_inline)) static inline void fetch_free(const struct pipe *p, size_t n)
+{
+    for (size_t i = 1; i <= n && i <= p->n_free; i++) {
+        const uint32_t pair = p->free_pair[p->n_free - i];
+        __builtin_prefetch(pipe_pair(p, pair), 1);
+        __builtin_prefetch(pipe_record(p, 2 * pair), 1);
+        __builtin_prefetch(pipe_record(p, 2 * pair + 1), 1);
+    }
+}
+
+/* Ask the tables for those that have no record, or none that keeps a decision. */
+static void look_ahead(const struct batch *b, const struct pipe_packet *pkt, struct scratch *x)
+{
+    struct pipe_question q[CHUNK];
+    size_t n = 0, new = 0;
+    for (size_t i = 0; i < x->lanes; i++) {
+        const struct pipe_packet *k = &pkt[x->lane[i].at];
+        const bool miss = x->place[i] == FLOW_MISS;
+        const struct flow_hot *h = miss ? NULL : &pipe_pair(b->p, (uint32_t)x->place[i])->half[k->inbound];
+        x->lane[i].ahead = CHUNK;
+        if (h && h->flags & FLOW_DECIDED && h->epoch == b->img->epoch)
+            continue;
+        x->lane[i].ahead = (uint8_t)n;
+        q[n++] = question(k, x->key[i], x->lane[i].proto, miss);
+        new += miss;
+    }
+    if (n > 1) {
+        fetch_free(b->p, new);
+        pipe_ask(b->img, q, x->ahead, n);
+        return;
+    }
+    for (size_t i = 0; i < x->lanes; i++)
+        x->lane[i].ahead = CHUNK;
+}
+
 static void chunk(struct batch *b, struct pipe_packet *pkt, size_t n)
 {
-    struct lane lane[CHUNK + 1];
-    struct flow_key key[CHUNK + 1];
-    uint64_t place[CHUNK];
+    struct scratch x;
     const uint64_t freed = b->p->freed;
-    const size_t lanes = parse_all(b, pkt, n, lane, key);
-    if (lanes)
-        flowtab_get_bulk(b->p->index, key, place, lanes);
-    fetch(b, place, lanes);
+    x.lanes = parse_all(b, pkt, n, x.lane, x.key);
+    if (x.lanes)
+        flowtab_get_bulk(b->p->index, x.key, x.place, x.lanes);
+    fetch(b, x.place, x.lanes);
+    look_ahead(b, pkt, &x);
     for (size_t i = 0, l = 0; i < n; i++) {
-        const bool known = l < lanes && lane[l].at == i;
-        if (!known || place[l] == FLOW_MISS || b->p->freed != freed ||
-            !hit(b, &pkt[i], &lane[l], &key[l], (uint32_t)place[l]))
-            walk(b, &pkt[i]);
-        l += known;
+        const struct lane *lane = l < x.lanes && x.lane[l].at == i ? &x.lane[l] : NULL;
+        if (!lane)
+            walk(b, &pkt[i], NULL);
+        else if (lane->opens || x.place[l] == FLOW_MISS || b->p->freed != freed ||
+                 !hit(b, &pkt[i], lane, &x.key[l], (uint32_t)x.place[l]))
+            walk(b, &pkt[i], lane->ahead < CHUNK ? &x.ahead[lane->ahead] : NULL);
+        l += lane != NULL;
     }
 }
 

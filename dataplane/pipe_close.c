@@ -18,7 +18,7 @@
 
 #include <stdlib.h>
 
-#define GROUP 32u
+#define GROUP PIPE_FREE_GROUP
 
 void pipe_linger(struct pipe *p, int64_t linger)
 {
@@ -65,29 +65,27 @@ void pipe_note_close(struct pipe *p, uint32_t number, uint8_t flags, int64_t now
     queue(p, (struct closed){number / 2, now});
 }
 
-/* The next in the queue has its turn. */
-static void turn(struct pipe *p, int64_t now)
+/* => whether the pair at the head of the queue, which is taken off, is to be given back. */
+static bool turn(struct pipe *p, uint32_t *pair, int64_t now)
 {
-    const uint32_t i = p->closed[p->first_closed & (p->cap_closed - 1)].pair;
-    struct flow_pair *pair = pipe_pair(p, i);
-    p->first_closed++;
+    const uint32_t i = *pair = p->closed[p->first_closed++ & (p->cap_closed - 1)].pair;
+    struct flow_hot *first = &pipe_pair(p, i)->half[0];
     p->n_closed--;
-    pair->half[0].flags &= (uint8_t)~FLOW_QUEUED;
-    if (!(pair->half[0].flags & FLOW_CLOSED))
-        return;
-    if (now - pair->half[0].seen > p->linger) {
-        pipe_pair_free(p, i);
-        return;
-    }
-    pair->half[0].flags |= FLOW_QUEUED;
+    first->flags &= (uint8_t)~FLOW_QUEUED;
+    if (!(first->flags & FLOW_CLOSED))
+        return false;
+    if (now - first->seen > p->linger)
+        return true;
+    first->flags |= FLOW_QUEUED;
     queue(p, (struct closed){i, now});
+    return false;
 }
 
-/* Ask for what the next n of the queue need. */
-static void prefetch(const struct pipe *p, size_t n)
+/* The next n of the queue have their turn. */
+static void turns(struct pipe *p, size_t n, int64_t now)
 {
-    struct flow_key key[GROUP];
-    uint64_t pair[GROUP];
+    uint32_t dead[GROUP];
+    size_t n_dead = 0;
     for (size_t k = 0; k < n; k++) {
         const uint32_t i = p->closed[(p->first_closed + k) & (p->cap_closed - 1)].pair;
         __builtin_prefetch(pipe_pair(p, i), 1);
@@ -95,8 +93,8 @@ static void prefetch(const struct pipe *p, size_t n)
         __builtin_prefetch(pipe_record(p, 2 * i + 1), 1);
     }
     for (size_t k = 0; k < n; k++)
-        key[k] = pipe_record(p, 2 * p->closed[(p->first_closed + k) & (p->cap_closed - 1)].pair)->key;
-    flowtab_get_bulk(p->index, key, pair, n);
+        n_dead += turn(p, &dead[n_dead], now);
+    pipe_pairs_free(p, dead, n_dead);
 }
 
 size_t pipe_tidy(struct pipe *p, int64_t now, size_t budget)
@@ -109,9 +107,7 @@ size_t pipe_tidy(struct pipe *p, int64_t now, size_t budget)
             n++;
         if (!n)
             break;
-        prefetch(p, n);
-        for (size_t k = 0; k < n; k++)
-            turn(p, now);
+        turns(p, n, now);
         done += n;
     }
     return done;

@@ -33,18 +33,27 @@ static struct flow_key outbound(struct flow_key key)
     return flow_key_dir(key) ? flow_key_reverse(key) : key;
 }
 
-struct flow_state *pipe_state_find(const struct pipe *p, struct flow_key key)
+static uint32_t pair_of(const struct pipe *p, struct flow_key key)
 {
-    uint64_t pair = flowtab_get(p->index, outbound(key));
-    if (pair == FLOW_MISS)
-        return NULL;
-    const uint32_t number = 2 * (uint32_t)pair + flow_key_dir(key);
+    const uint64_t pair = flowtab_get(p->index, outbound(key));
+    return pair == FLOW_MISS ? NONE32 : (uint32_t)pair;
+}
+
+static struct flow_state *state_of(const struct pipe *p, uint32_t number)
+{
     return pipe_hot(p, number)->flags & FLOW_USED ? pipe_record(p, number) : NULL;
 }
 
-struct flow_state *pipe_state_get(const struct ctx *c, struct flow_key key)
+struct flow_state *pipe_state_find(const struct pipe *p, struct flow_key key)
 {
-    struct flow_state *s = pipe_state_find(c->p, key);
+    const uint32_t pair = pair_of(p, key);
+    return pair == NONE32 ? NULL : state_of(p, 2 * pair + flow_key_dir(key));
+}
+
+struct flow_state *pipe_state_get(struct ctx *c, struct flow_key key)
+{
+    c->pair = pair_of(c->p, key);
+    struct flow_state *s = c->pair == NONE32 ? NULL : state_of(c->p, 2 * c->pair + flow_key_dir(key));
     if (!s)
         return NULL;
     int64_t timeout = c->at->flow_timeout;
@@ -106,45 +115,66 @@ void pipe_records_free(struct pipe *p)
     free(p->free_pair);
 }
 
-/* => number of key's record, a new one where there is none. */
-static uint32_t state_number(struct pipe *p, struct flow_key key)
+/* => key's pair, a new one where there is none. */
+static uint32_t pair_make(struct pipe *p, struct flow_key key, uint32_t pair)
 {
-    uint64_t pair = flowtab_get(p->index, outbound(key));
-    if (pair == FLOW_MISS) {
+    if (pair == PAIR_UNKNOWN)
+        pair = pair_of(p, key);
+    if (pair == NONE32) {
         pair = pair_new(p);
         if (flowtab_set(p->index, outbound(key), pair) != 0)
             arena_oom("flow table");
     }
-    return 2 * (uint32_t)pair + flow_key_dir(key);
+    return pair;
 }
 
-/* Give a record back, and its pair with the last one. */
-static void state_free(struct pipe *p, struct flow_state *s)
+/* Give a record back. => whether its pair has none left. */
+static bool record_free(struct pipe *p, uint32_t number)
 {
-    const uint32_t number = s->number;
     struct flow_pair *pair = pipe_pair(p, number / 2);
-    const struct flow_key key = s->key;
-    count_of(p, flow_key_port(key))->n[flow_key_dir(key)]--;
+    struct flow_state *s = pipe_record(p, number);
+    p->count[flow_key_port(s->key)].n[flow_key_dir(s->key)]--;
     p->n_records--;
     *s = (struct flow_state){0};
     pair->half[number & 1] = (struct flow_hot){.flags = pair->half[number & 1].flags & FLOW_QUEUED};
-    if ((pair->half[0].flags | pair->half[1].flags) & FLOW_USED)
-        return;
-    flowtab_del(p->index, outbound(key));
-    p->freed++;
-    p->free_pair = pipe_grow(p->free_pair, p->n_free, &p->cap_free, sizeof *p->free_pair);
-    p->free_pair[p->n_free++] = number / 2;
+    return !((pair->half[0].flags | pair->half[1].flags) & FLOW_USED);
 }
 
-void pipe_pair_free(struct pipe *p, uint32_t pair)
+/* Nothing leads to the pair any more. */
+static void pair_free(struct pipe *p, uint32_t pair)
 {
-    for (unsigned dir = 0; dir < 2; dir++)
-        if (pipe_hot(p, 2 * pair + dir)->flags & FLOW_USED)
-            state_free(p, pipe_record(p, 2 * pair + dir));
+    p->freed++;
+    p->free_pair = pipe_grow(p->free_pair, p->n_free, &p->cap_free, sizeof *p->free_pair);
+    p->free_pair[p->n_free++] = pair;
+}
+
+void pipe_pairs_free(struct pipe *p, const uint32_t *pair, size_t n)
+{
+    struct flow_key key[PIPE_FREE_GROUP];
+    if (!n)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t first = 2 * pair[i] + !(pipe_hot(p, 2 * pair[i])->flags & FLOW_USED);
+        key[i] = outbound(pipe_record(p, first)->key);
+        if (!record_free(p, first))
+            record_free(p, first + 1);
+    }
+    flowtab_del_bulk(p->index, key, n);
+    for (size_t i = 0; i < n; i++)
+        pair_free(p, pair[i]);
+}
+
+static void give_back(struct pipe *p, uint32_t number)
+{
+    const struct flow_key key = outbound(pipe_record(p, number)->key);
+    if (!record_free(p, number))
+        return;
+    flowtab_del(p->index, key);
+    pair_free(p, number / 2);
 }
 
 /* Give the expired records of the port back. */
-static void sweep(const struct ctx *c, struct flow_count *count)
+static void sweep(struct ctx *c, struct flow_count *count)
 {
     struct pipe *p = c->p;
     int64_t oldest = c->now;
@@ -155,9 +185,10 @@ static void sweep(const struct ctx *c, struct flow_count *count)
         if (c->now - h->seen <= c->at->flow_timeout)
             oldest = h->seen < oldest ? h->seen : oldest;
         else
-            state_free(p, pipe_record(p, i));
+            give_back(p, i);
     }
     count->full_until = oldest + c->at->flow_timeout + 1;
+    c->pair = PAIR_UNKNOWN; /* it may have been among them */
 }
 
 bool pipe_has_room(struct ctx *c)
@@ -175,10 +206,10 @@ bool pipe_has_room(struct ctx *c)
     return false;
 }
 
-struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool answer)
+static struct flow_state *put(const struct ctx *c, uint32_t pair, struct flow_key key, bool answer)
 {
     struct pipe *p = c->p;
-    const uint32_t number = state_number(p, key);
+    const uint32_t number = 2 * pair + flow_key_dir(key);
     struct flow_hot *h = pipe_hot(p, number);
     struct flow_state *s = pipe_record(p, number);
     if (!(h->flags & FLOW_USED)) {
@@ -199,11 +230,17 @@ struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool
     return s;
 }
 
+struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool answer)
+{
+    return put(c, pair_make(c->p, key, PAIR_UNKNOWN), key, answer);
+}
+
 struct flow_state *pipe_state_pair(struct ctx *c, bool inbound)
 {
     struct flow_key key = pipe_key(c, inbound);
-    pipe_state_put(c, flow_key_reverse(key), true);
-    return c->record = pipe_state_put(c, key, false);
+    const uint32_t pair = pair_make(c->p, key, c->pair);
+    put(c, pair, flow_key_reverse(key), true);
+    return c->record = put(c, pair, key, false);
 }
 
 struct flow_state *pipe_state_touch(struct ctx *c, bool inbound)
@@ -262,6 +299,15 @@ static void keep(const struct ctx *c, struct flow_hot *h)
     h->link = d->link;
     h->addr = nat ? c->nat : d->src;
     h->port = d->sport;
+}
+
+/* The checks on the way in are the same as on the way out (P-08), and an answer needs no rule (G-05). */
+void pipe_decide_answers(const struct ctx *c, const struct flow_state *s)
+{
+    struct flow_hot *h = pipe_hot(c->p, s->number ^ 1);
+    h->flags |= FLOW_DECIDED;
+    h->epoch = c->img->epoch;
+    h->next = c->port;
 }
 
 void pipe_decided(struct ctx *c, bool inbound)

@@ -3,6 +3,7 @@
  *   pipe.c         the order of checks, what each kind of port does
  *   pipe_flow.c    flow records
  *   pipe_close.c   connections that ended
+ *   pipe_ahead.c   the image is asked for many packets at once
  *   pipe_batch.c   many packets at a time
  *   pipe_way.c     routes, and what their next hops ask for
  *   pipe_change.c  connections that a change resets
@@ -14,6 +15,7 @@
 
 #include "dataplane/flowtab.h"
 #include "dataplane/pipe.h"
+#include "dataplane/pipe_ahead.h"
 #include "dataplane/proxy.h"
 
 /* What every packet of a known flow touches: both directions of it in one cache line. The decision that the
@@ -83,20 +85,36 @@ struct balanced {
     struct proxy_shift proxy;
 };
 
-/* A translation of a source: (inner, inner_port) looks like (addr, port) towards one destination. */
+/* A translation of a source: (inner, inner_port) looks like an outer address and port towards one
+ * destination; those are where answers go to: in the way back. */
 struct nat_state {
-    struct flow_key fwd, back;
-    ip4 inner, addr;
-    uint16_t inner_port, port;
+    _Alignas(64) struct flow_key fwd;
+    struct flow_key back;
+    int64_t seen;
+    int64_t rests; /* until then the port of a closed connection rests; 0: not closed */
+    ip4 inner;
+    uint32_t owner; /* endpoint's record */
+    uint16_t inner_port;
     uint8_t fins; /* directions that are closed: 1 out, 2 in */
     bool answered;
-    int64_t rests;  /* until then the port of a closed connection rests; 0: not closed */
-    bool owned;     /* fwd is not in the table: the owner leads here */
-    uint32_t owner; /* endpoint's record */
-    bool reset;     /* when it idles too long (O-08) */
+    bool owned; /* fwd is not in the table: the owner leads here */
+    bool reset; /* when it idles too long (O-08) */
     uint32_t flow;
-    int64_t seen, timeout; /* ns, idle; 0: the pool's */
+    int64_t timeout; /* ns, idle; 0: the pool's */
 };
+
+static_assert(offsetof(struct nat_state, owned) < 64,
+              "what packets touch of a translation is its first line");
+
+static inline ip4 nat_addr(const struct nat_state *n)
+{
+    return n->back.dst;
+}
+
+static inline uint16_t nat_port(const struct nat_state *n)
+{
+    return n->back.dport;
+}
 
 struct closed { /* TCP connection, since when */
     uint32_t pair;
@@ -137,6 +155,8 @@ struct pipe {
     uint8_t header[PROXY_MAX]; /* of the packet at hand */
 };
 
+#define PAIR_UNKNOWN (NONE32 - 1)
+
 /* One packet on its way through the stages. */
 struct ctx {
     struct pipe *p;
@@ -149,9 +169,11 @@ struct ctx {
     struct pipe_decision *d;
     ip4 src, dst; /* as they stand after translation so far */
     uint16_t sport, dport;
-    struct flow_state *record; /* the packet's own, once it is admitted; NULL */
-    uint32_t nat;              /* place of the translation that it got; NONE32 */
-    bool identity;             /* it got the subnet's identity */
+    uint32_t pair;                  /* of the packet's flow; NONE32: it has none; PAIR_UNKNOWN */
+    const struct pipe_ahead *ahead; /* what the image says, where it was asked before; NULL */
+    struct flow_state *record;      /* the packet's own, once it is admitted; NULL */
+    uint32_t nat;                   /* place of the translation that it got; NONE32 */
+    bool identity;                  /* it got the subnet's identity */
     /* The decision depends on more than the record, the epoch and the packet's five values: it must not be
      * kept. Set by whatever reads or changes other state that packets change. */
     bool varies;
@@ -196,7 +218,7 @@ void pipe_records_free(struct pipe *p);
 /* => the record of key, also when it is no longer valid, or NULL. */
 struct flow_state *pipe_state_find(const struct pipe *p, struct flow_key key);
 /* => the record of key, or NULL: none that is still valid. */
-struct flow_state *pipe_state_get(const struct ctx *c, struct flow_key key);
+struct flow_state *pipe_state_get(struct ctx *c, struct flow_key key);
 /* Make or renew the record of key. */
 struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool answer);
 /* Records of a packet that was let through in one direction at this port, and of its answer. => the packet's
@@ -207,8 +229,11 @@ struct flow_state *pipe_state_touch(struct ctx *c, bool inbound);
 /* The packet's decision is complete: count it, and keep the decision with its record where it will be the
  * same for the flow's next packet. */
 void pipe_decided(struct ctx *c, bool inbound);
-/* Give a pair's records back, whatever their age. */
-void pipe_pair_free(struct pipe *p, uint32_t pair);
+/* Give the records of n pairs back, whatever their age; each pair once. */
+#define PIPE_FREE_GROUP 32u
+void pipe_pairs_free(struct pipe *p, const uint32_t *pair, size_t n);
+/* What a NIC lets out, its answers come in to: decide for them, too. s: the flow's new record, outbound. */
+void pipe_decide_answers(const struct ctx *c, const struct flow_state *s);
 /* A connection's packet was passed on: remember which ends closed. Only with pipe_linger. */
 void pipe_note_close(struct pipe *p, uint32_t number, uint8_t tcp_flags, int64_t now);
 /* => whether that kind of port decides alike for all packets of a flow that it admitted, as long as no stage
@@ -239,6 +264,14 @@ void pipe_to_public(struct ctx *c);
 void pipe_to_realm(struct ctx *c, uint32_t realm, uint8_t link);
 
 /* pipe.c */
+struct pipe_at {
+    uint32_t port;
+    bool inbound;
+    const struct pipe_ahead *ahead; /* or NULL */
+};
+/* pipe_out and pipe_in. */
+void pipe_walk(struct pipe *p, const struct image *img, int64_t now, const struct pipe_at *at,
+               const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d);
 struct trace_step *pipe_step(struct ctx *c, enum stage stage, enum reason reason);
 void pipe_drop(struct ctx *c, enum stage stage, enum reason reason);
 void pipe_hand_to(struct ctx *c, uint32_t next, uint8_t link);

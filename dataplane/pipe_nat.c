@@ -29,6 +29,8 @@
  * one on. */
 #include "dataplane/pipe_int.h"
 
+#include "dataplane/mem.h"
+
 static struct flow_key nat_key(uint32_t pool, bool back, uint8_t proto, ip4 src, ip4 dst, uint16_t sport,
                                uint16_t dport)
 {
@@ -132,6 +134,19 @@ static void evict(struct pipe *p, uint64_t i)
     n->owner = NONE32;
 }
 
+/* Room for one more, each on a line of its own. */
+static void nat_grow(struct pipe *p)
+{
+    if (p->n_nat < p->cap_nat)
+        return;
+    const size_t cap = p->cap_nat ? 2 * p->cap_nat : 64;
+    struct nat_state *more = mem_resize(p->nat, p->cap_nat * sizeof *more, cap * sizeof *more);
+    if (!more)
+        arena_oom("address translation");
+    p->nat = more;
+    p->cap_nat = cap;
+}
+
 /* => place of a new translation to (addr, port) of the pool towards where the packet goes; FLOW_MISS: that is
  * taken. */
 static uint64_t take(struct ctx *c, uint32_t index, ip4 addr, uint16_t port)
@@ -146,16 +161,11 @@ static uint64_t take(struct ctx *c, uint32_t index, ip4 addr, uint16_t port)
     if (i != FLOW_MISS) {
         evict(p, i);
     } else {
-        p->nat = pipe_grow(p->nat, p->n_nat, &p->cap_nat, sizeof *p->nat);
+        nat_grow(p);
         i = p->n_nat++;
     }
-    p->nat[i] = (struct nat_state){.back = back,
-                                   .inner = c->src,
-                                   .inner_port = c->sport,
-                                   .addr = addr,
-                                   .port = port,
-                                   .owner = NONE32,
-                                   .seen = c->now};
+    p->nat[i] = (struct nat_state){
+        .back = back, .inner = c->src, .inner_port = c->sport, .owner = NONE32, .seen = c->now};
     table_set(p, back, i);
     return i;
 }
@@ -220,7 +230,7 @@ static uint64_t known(const struct ctx *c, uint32_t index)
     const struct image_pool *pool = &c->img->pool[index];
     uint64_t i = flowtab_get(c->p->nat_index, nat_key(index, false, c->info->proto, c->src, c->dst, c->sport,
                                                       loose(c, pool) ? 0 : c->dport));
-    return i != FLOW_MISS && has_address(pool, c->p->nat[i].addr) ? i : FLOW_MISS;
+    return i != FLOW_MISS && has_address(pool, nat_addr(&c->p->nat[i])) ? i : FLOW_MISS;
 }
 
 uint32_t nat_pool(const struct ctx *c, const struct flow_state *s)
@@ -256,7 +266,7 @@ enum reason nat_out(struct ctx *c, uint32_t index)
     note(c, n, 1);
     c->varies |= c->nat != NONE32 || proto == IPPROTO_NR_ICMP;
     c->nat = (uint32_t)i;
-    pipe_set_src(c, n->addr, n->port);
+    pipe_set_src(c, nat_addr(n), nat_port(n));
     return REASON_NONE;
 }
 
@@ -301,7 +311,7 @@ enum reason nat_consumer(struct ctx *c, struct flow_state *s)
     c->varies = true;
     const uint32_t pool = c->at->pls->pool, owner = s->number;
     struct nat_state *n = s->extra < p->n_nat ? &p->nat[s->extra] : NULL;
-    if (!n || n->owner != owner || !has_address(&c->img->pool[pool], n->addr)) {
+    if (!n || n->owner != owner || !has_address(&c->img->pool[pool], nat_addr(n))) {
         uint64_t i = choose(c, pool);
         if (i == FLOW_MISS)
             return REASON_SNAT_EXHAUSTED;
@@ -311,7 +321,7 @@ enum reason nat_consumer(struct ctx *c, struct flow_state *s)
         s->extra = (uint32_t)i;
     }
     n->seen = c->now;
-    pipe_set_src(c, n->addr, n->port);
+    pipe_set_src(c, nat_addr(n), nat_port(n));
     return REASON_NONE;
 }
 

@@ -4,20 +4,19 @@
 int pipe_view_of(const struct image *img, uint32_t port, const struct packet *p, struct pipe_view *v)
 {
     int rc = packet_parse(p->data, p->len, &v->info);
-    v->flow = v->info;
     v->error = rc == 0 && img->port[port].kind != PORT_SERVICE &&
                packet_parse_inner(p->data, &v->info, &v->quoted) == 0;
     if (v->error) {
-        v->flow = v->quoted;
-        v->flow.src = v->quoted.dst;
-        v->flow.dst = v->quoted.src;
-        v->flow.sport = v->quoted.dport;
-        v->flow.dport = v->quoted.sport;
-        v->flow.tcp_flags = TCP_ACK;
-        v->flow.frag_offset = 0;
-        v->flow.mf = false;
-        v->flow.ip_len = v->info.ip_len;
-        v->flow.stands_for_error = true;
+        v->answer = v->quoted;
+        v->answer.src = v->quoted.dst;
+        v->answer.dst = v->quoted.src;
+        v->answer.sport = v->quoted.dport;
+        v->answer.dport = v->quoted.sport;
+        v->answer.tcp_flags = TCP_ACK;
+        v->answer.frag_offset = 0;
+        v->answer.mf = false;
+        v->answer.ip_len = v->info.ip_len;
+        v->answer.stands_for_error = true;
     }
     return rc;
 }
@@ -25,7 +24,7 @@ int pipe_view_of(const struct image *img, uint32_t port, const struct packet *p,
 void pipe_view_apply(struct packet *p, struct pipe_view *v, const struct pipe_decision *d)
 {
     struct packet_info *info = &v->info;
-    if (d->set_src && (!v->error || info->src == v->flow.src))
+    if (d->set_src && (!v->error || info->src == v->answer.src))
         packet_set_src(p, info, d->src, d->sport);
     if (d->set_src && v->error)
         packet_set_inner_dst(p, info, &v->quoted, d->src, d->sport);

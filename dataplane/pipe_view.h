@@ -5,11 +5,17 @@
 #include "dataplane/pipe.h"
 
 /* An ICMP error belongs to the flow of the datagram that it quotes and passes as an answer of that flow would
- * (RFC 5508): `flow` then is such an answer. Else it is the packet's own. */
+ * (RFC 5508): `answer` then is such an answer. quoted and answer are there for errors only. */
 struct pipe_view {
-    struct packet_info info, quoted, flow;
+    struct packet_info info, quoted, answer;
     bool error;
 };
+
+/* => what the packet path is asked about. */
+static inline const struct packet_info *pipe_view_flow(const struct pipe_view *v)
+{
+    return v->error ? &v->answer : &v->info;
+}
 
 /* Look at a packet that leaves or reaches port. Services neither send nor take ICMP (SE-10): theirs is looked
  * at as it is. => 0, or what packet_parse says. */

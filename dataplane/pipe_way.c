@@ -181,7 +181,9 @@ void pipe_route(struct ctx *c, struct flow_state *s)
     if (s && s->epoch == c->img->epoch && s->nexthop != NONE32) {
         nh = &table->nexthop[s->nexthop];
     } else {
-        nh = image_route(c->img, c->port, c->dst);
+        nh = c->ahead && c->ahead->table == t
+                 ? c->ahead->nexthop == LPM_MISS ? NULL : &table->nexthop[c->ahead->nexthop]
+                 : image_route(c->img, c->port, c->dst);
         if (s) {
             s->epoch = c->img->epoch;
             s->nexthop = nh ? (uint32_t)(nh - table->nexthop) : NONE32;

@@ -123,7 +123,7 @@ void sim_out(struct sim *s, uint32_t port, struct packet *p)
     }
     if (s->img->port[port].mss)
         packet_clamp_mss(p, &v.info, s->img->port[port].mss);
-    pipe_out(s->pipe, s->img, s->now, port, &v.flow, &p->meta, &d);
+    pipe_out(s->pipe, s->img, s->now, port, pipe_view_flow(&v), &p->meta, &d);
     sim_note_trace(s, p, &v.info, &d.trace);
     d.trace.again =
         p->meta.origin != port && p->meta.seen_src == v.info.src && p->meta.seen_dst == v.info.dst;
@@ -154,7 +154,7 @@ static void deliver(struct sim *s, uint32_t port, struct packet *p)
             packet_put(s->pool, p);
         return;
     }
-    pipe_in(s->pipe, s->img, s->now, port, &v.flow, &p->meta, &d);
+    pipe_in(s->pipe, s->img, s->now, port, pipe_view_flow(&v), &p->meta, &d);
     sim_note_hop(s, port, p, &v.info, false);
     sim_note_trace(s, p, &v.info, &d.trace);
     pipe_view_apply(p, &v, &d);

@@ -387,9 +387,9 @@ static void single(struct pipe *p, const struct image *img, int64_t now, struct 
     if (!k->inbound && img->port[k->port].mss)
         packet_clamp_mss(k->packet, &v.info, img->port[k->port].mss);
     if (k->inbound)
-        pipe_in(p, img, now, k->port, &v.flow, meta, &d);
+        pipe_in(p, img, now, k->port, pipe_view_flow(&v), meta, &d);
     else
-        pipe_out(p, img, now, k->port, &v.flow, meta, &d);
+        pipe_out(p, img, now, k->port, pipe_view_flow(&v), meta, &d);
     k->reason = d.reason;
     k->next = d.next;
     k->link = d.link;
