@@ -36,7 +36,7 @@ static void exact_rows(struct bench *b, size_t n, const char *table, const doubl
                                 .table = t,
                                 .batch = exact_batch,
                                 .single = exact_single,
-                                .at = t->buckets,
+                                .at = t->now.buckets,
                                 .bytes = exact_bytes(t),
                                 .width = 4};
     keys_add_peers(b, &k);

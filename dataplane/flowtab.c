@@ -15,8 +15,6 @@
  * counts it in `passed`, in one of eight counts chosen by its hash, and a search ends at a bucket that nobody
  * of its class went past. Removal undoes the counts: no tombstones, entries never move, and an emptied table
  * searches like a new one. A count that reached 15 stays there, which costs searches and never an answer.
- * A search looks at one slot a bucket before it looks at the counts. So flows of one hash that share a
- * bucket are counted in it, too, all but one.
  *
  * Growth. A full table gets a second, larger array and every flow added from then on takes MOVED_AT_ONCE
  * buckets along from the old one, until that is empty and given back. Homes are proportional to hashes in
@@ -102,8 +100,6 @@ static inline void insert(struct flowtab_array *a, uint64_t h, struct flowtab_re
         pass(b, h, 1);
         at = flowtab_next_of(a, h, at);
     }
-    if (flowtab_fits(b, h))
-        pass(b, h, 1);
     put(b, h, rest);
 }
 
@@ -114,8 +110,6 @@ static inline void take_out(struct flowtab_array *a, struct flowtab_bucket *b, u
     for (; &a->buckets[at] != b; at = flowtab_next_of(a, h, at))
         pass(&a->buckets[at], h, -1);
     b->taken &= ~(1u << slot);
-    if (flowtab_fits(b, h))
-        pass(b, h, -1);
 }
 
 /* -- growth ------------------------------------------------------------------------------------------------
@@ -238,14 +232,14 @@ static __attribute__((noinline)) int del_anywhere(struct flowtab *t, struct flow
     return 0;
 }
 
-/* Most flows are in their home bucket, alone with their hash. */
+/* Most flows are in their home bucket. */
 static inline int del(struct flowtab *t, struct flowtab_halves k)
 {
     struct flowtab_bucket *b = &t->now.buckets[flowtab_home(&t->now, k.hash)];
     unsigned fits = flowtab_fits(b, k.hash);
-    if (!fits || (fits & (fits - 1)) || b->rest[flowtab_first(fits)].low != k.low)
+    if (!fits || b->rest[flowtab_first(fits)].low != k.low)
         return del_anywhere(t, k);
-    b->taken &= ~fits;
+    b->taken &= ~(1u << flowtab_first(fits));
     t->count--;
     return 0;
 }
@@ -318,7 +312,7 @@ uint64_t flowtab_get(const struct flowtab *t, struct flow_key key)
     unsigned fits = flowtab_fits(b, k.hash);
     const struct flowtab_rest *r = &b->rest[flowtab_first(fits)];
     uint64_t other = (uint64_t)!fits | (r->low != k.low);
-    uint64_t more = flowtab_passers(b, k.hash) | (t->old.buckets != NULL);
+    uint64_t more = fits | flowtab_passers(b, k.hash) | (t->old.buckets != NULL);
     if (__builtin_expect((more & -other) != 0, 0))
         return get_anywhere(t, k);
     return r->value | -other;

@@ -1,16 +1,18 @@
 /* flowtab_bulk.c - batches of flow lookups; the table is drawn in flowtab.c.
  *
- * A batch goes in groups of eight keys through three steps:
+ * A batch goes in groups of eight keys through these steps:
  *
  *   hash      all keys; both lines of their home buckets are prefetched, AHEAD groups before they are needed
- *   near      hashes are compared, the low half in the slot that fits, and the answer is written; keys whose
- *             search must go on past the bucket are listed and their next buckets prefetched
- *   far       the listed ones (one in twenty of a full table), some groups later
+ *   near      hashes are compared, the low half in the slot that fits, and the answers written, final or not;
+ *             keys whose search must go on past a bucket wait, noted without a branch
+ *   far       as soon as eight wait (one in twenty of a full table do): their next buckets are prefetched,
+ *             and searched like home buckets when the next eight are there. The few that must go on even
+ *             further are searched for one by one
  *
  * Groups move through a ring, one hashed and one searched at a turn, so that prefetches leave evenly and not
  * in bursts: a core has a few dozen lines under way at most, and far from its caches that bounds the rate,
  * together with the pages that lines are on. The two lines of a bucket cost little more than one there. No
- * step branches on whether a flow is there, nor on where.
+ * step branches on whether a flow is there, nor on where; a mispredicted branch costs more than a lookup.
  *
  * Variants, chosen when a table is made (cpuid), all tested: portable; SSE2 and AVX2 compare hashes as
  * vectors; AVX-512 hashes eight keys at once, compares all hashes of a bucket at once, and collects the slots
@@ -21,17 +23,24 @@
 #define LANES  8u
 #define RING   16u /* groups under way: hashed and not yet searched, and room to index them */
 #define AHEAD  12u
-#define FARS   4u /* groups that share a list of far searches */
 #define ALWAYS __attribute__((always_inline)) static inline
+#define APART  __attribute__((noinline)) /* registers of the loop need not survive it */
+
+#define SELDOM(x) __builtin_expect((x) != 0, 0)
 
 struct group {
-    uint64_t hash[LANES], home[LANES]; /* home: addresses */
+    uint64_t hash[LANES], home[LANES]; /* home: addresses of the buckets to look at */
 };
 
-struct fars {
-    uint64_t hash[LANES * FARS];
-    size_t at[LANES * FARS]; /* positions in the batch */
-    unsigned n;
+/* Keys whose search goes on: those that wait until they are a whole group, and the group of those before
+ * them, whose next buckets are on their way. Keys are named by their positions in the batch. */
+struct far {
+    size_t wait[2 * LANES], at[LANES];
+    unsigned n_wait;
+    bool full; /* there is a group */
+    struct group group;
+    struct flow_key key[LANES];
+    uint64_t value[LANES];
 };
 
 ALWAYS const struct flowtab_bucket *home(const struct group *x, unsigned i)
@@ -45,46 +54,77 @@ ALWAYS void prefetch(const struct flowtab_bucket *b)
     __builtin_prefetch(&b->rest[1]);
 }
 
-ALWAYS uint64_t low_half(const struct flow_key *key)
+static uint64_t search(const struct flowtab_array *a, struct flow_key key)
 {
-    uint64_t low;
-    memcpy(&low, (const char *)key + 8, sizeof low);
-    return low;
+    unsigned slot;
+    const struct flowtab_bucket *b = flowtab_find(a, flowtab_halves(key), &slot);
+    return b ? b->rest[slot].value : FLOW_MISS;
 }
 
-/* The lanes that pending has bits of, of the group of keys from first on. */
-ALWAYS void list_far(const struct flowtab_array *a, struct fars *f, const struct group *x, unsigned pending,
-                     size_t first)
+/* Wait for the pending lanes of the group from first on. */
+ALWAYS void wait_for(struct far *f, unsigned pending, size_t first)
 {
-    for (; pending; pending &= pending - 1) {
-        unsigned i = (unsigned)__builtin_ctz(pending);
-        uint64_t h = x->hash[i];
-        f->hash[f->n] = h;
-        f->at[f->n++] = first + i;
-        prefetch(&a->buckets[flowtab_next_of(a, h, flowtab_home(a, h))]);
+    unsigned n = f->n_wait;
+    for (unsigned i = 0; i < LANES; i++) {
+        f->wait[n] = first + i;
+        n += pending >> i & 1;
+    }
+    f->n_wait = n;
+}
+
+/* Search for those lanes of a group one by one. */
+static APART void search_lanes(const struct flowtab_array *a, unsigned lanes, const struct flow_key *keys,
+                               uint64_t *values)
+{
+    for (; lanes; lanes &= lanes - 1)
+        values[__builtin_ctz(lanes)] = search(a, keys[__builtin_ctz(lanes)]);
+}
+
+/* Those that still wait in the end. */
+static void search_waiting(const struct flowtab_array *a, const struct far *f, const struct flow_key *keys,
+                           uint64_t *values)
+{
+    for (unsigned i = 0; i < f->n_wait; i++)
+        values[f->wait[i]] = search(a, keys[f->wait[i]]);
+}
+
+/* Eight that wait become the group. */
+static void far_gather(struct far *f, const struct flow_key *keys)
+{
+    for (unsigned i = 0; i < LANES; i++) {
+        f->at[i] = f->wait[i];
+        f->key[i] = keys[f->wait[i]];
+        f->wait[i] = f->wait[i + LANES];
+    }
+    f->n_wait -= LANES;
+}
+
+/* From home to the next bucket. */
+static void far_step(const struct flowtab_array *a, struct group *x)
+{
+    for (unsigned i = 0; i < LANES; i++) {
+        const struct flowtab_bucket *b =
+            &a->buckets[flowtab_next_of(a, x->hash[i], flowtab_home(a, x->hash[i]))];
+        x->home[i] = (uintptr_t)b;
+        prefetch(b);
     }
 }
 
-static void far(const struct flowtab_array *a, struct fars *f, const struct flow_key *keys, uint64_t *values)
-{
-    for (unsigned k = 0; k < f->n; k++) {
-        unsigned slot;
-        struct flowtab_halves half = {f->hash[k], low_half(&keys[f->at[k]])};
-        const struct flowtab_bucket *b = flowtab_find(a, half, &slot);
-        values[f->at[k]] = b ? b->rest[slot].value : FLOW_MISS;
-    }
-    f->n = 0;
-}
+/* What searching a group => : a bit for each lane that found nothing and must go on to the next bucket, and
+ * eight bits above for each that found its hash with another key: to be searched for one by one. */
+#define AMISS_AT LANES
+#define PENDING  ((1u << AMISS_AT) - 1)
 
-/* Lane i's answer, given the slots of its home bucket that hold its hash. => 1 if its search must go on. */
+/* Lane i's answer, given the slots of its bucket that hold its hash. => its two bits, where lane 0 has them.
+ */
 ALWAYS unsigned answer(const struct group *x, unsigned i, unsigned fits, const struct flow_key *key,
                        uint64_t *value)
 {
     const struct flowtab_bucket *b = home(x, i);
     const struct flowtab_rest *r = &b->rest[flowtab_first(fits)];
-    uint64_t other = (uint64_t)!fits | (r->low != low_half(key));
-    *value = r->value | -other;
-    return (unsigned)other & (flowtab_passers(b, x->hash[i]) != 0);
+    uint64_t none = !fits, amiss = r->low != flowtab_low(key);
+    *value = r->value | -(none | amiss);
+    return (unsigned)((none & (flowtab_passers(b, x->hash[i]) != 0)) | (amiss & !none) << AMISS_AT);
 }
 
 /* -- portable -------------------------------------------------------------------------------------------- */
@@ -102,40 +142,61 @@ ALWAYS void hash_portable(const struct flowtab_array *a, struct group *x, const 
 #define fits_portable flowtab_fits_plain
 
 #define NEAR(variant, target)                                                                                \
-    target ALWAYS unsigned near_##variant(struct group *x, const struct flow_key *keys, uint64_t *values,    \
-                                          unsigned n)                                                        \
+    target ALWAYS unsigned near_##variant(const struct group *x, const struct flow_key *keys,                \
+                                          uint64_t *values, unsigned n)                                      \
     {                                                                                                        \
-        unsigned pending = 0;                                                                                \
+        unsigned more = 0;                                                                                   \
         for (unsigned i = 0; i < n; i++)                                                                     \
-            pending |= answer(x, i, fits_##variant(home(x, i), x->hash[i]), &keys[i], &values[i]) << i;      \
-        return pending;                                                                                      \
+            more |= answer(x, i, fits_##variant(home(x, i), x->hash[i]), &keys[i], &values[i]) << i;         \
+        return more;                                                                                         \
     }
 
-/* The whole groups of a batch. => keys done. */
+/* The whole groups of a batch, and what few of them call: the group of far searches is done, and the next
+ * one begun where keys wait for it. => keys done. */
 #define GROUPS(variant, target)                                                                              \
+    target static APART void far_##variant(const struct flowtab_array *a, struct far *f,                     \
+                                           const struct flow_key *keys, uint64_t *values)                    \
+    {                                                                                                        \
+        if (f->full) {                                                                                       \
+            unsigned more = near_##variant(&f->group, f->key, f->value, LANES);                              \
+            search_lanes(a, (more | more >> AMISS_AT) & PENDING, f->key, f->value);                          \
+        }                                                                                                    \
+        for (unsigned i = 0; f->full && i < LANES; i++)                                                      \
+            values[f->at[i]] = f->value[i];                                                                  \
+        f->full = f->n_wait >= LANES;                                                                        \
+        if (!f->full)                                                                                        \
+            return;                                                                                          \
+        far_gather(f, keys);                                                                                 \
+        hash_##variant(a, &f->group, f->key, LANES);                                                         \
+        far_step(a, &f->group);                                                                              \
+    }                                                                                                        \
+                                                                                                             \
     target static size_t groups_##variant(const struct flowtab_array *a, const struct flow_key *keys,        \
                                           uint64_t *values, size_t n)                                        \
     {                                                                                                        \
         struct group x[RING];                                                                                \
-        struct fars f[2];                                                                                    \
-        f[0].n = f[1].n = 0;                                                                                 \
-        size_t groups = n / LANES;                                                                           \
-        size_t ahead = groups < AHEAD ? groups : AHEAD;                                                      \
+        struct far f;                                                                                        \
+        size_t groups = n / LANES, ahead = groups < AHEAD ? groups : AHEAD;                                  \
+        f.n_wait = 0;                                                                                        \
+        f.full = false;                                                                                      \
         for (size_t i = 0; i < ahead; i++)                                                                   \
             hash_##variant(a, &x[i % RING], keys + i * LANES, LANES);                                        \
         for (size_t i = 0; i < groups; i++) {                                                                \
             if (i + AHEAD < groups)                                                                          \
                 hash_##variant(a, &x[(i + AHEAD) % RING], keys + (i + AHEAD) * LANES, LANES);                \
-            unsigned pending = near_##variant(&x[i % RING], keys + i * LANES, values + i * LANES, LANES);    \
-            list_far(a, &f[i / FARS % 2], &x[i % RING], pending, i *LANES);                                  \
-            if (i % FARS == FARS - 1)                                                                        \
-                far(a, &f[(i / FARS + 1) % 2], keys, values);                                                \
+            unsigned more = near_##variant(&x[i % RING], keys + i * LANES, values + i * LANES, LANES);       \
+            wait_##variant(&f, more &PENDING, i *LANES);                                                     \
+            if (SELDOM(more >> AMISS_AT))                                                                    \
+                search_lanes(a, more >> AMISS_AT, keys + i * LANES, values + i * LANES);                     \
+            if (SELDOM(f.n_wait >= LANES))                                                                   \
+                far_##variant(a, &f, keys, values);                                                          \
         }                                                                                                    \
-        far(a, &f[0], keys, values);                                                                         \
-        far(a, &f[1], keys, values);                                                                         \
+        far_##variant(a, &f, keys, values);                                                                  \
+        search_waiting(a, &f, keys, values);                                                                 \
         return groups * LANES;                                                                               \
     }
 
+#define wait_portable wait_for
 NEAR(portable, )
 GROUPS(portable, )
 
@@ -149,6 +210,7 @@ GROUPS(portable, )
 
 #define fits_sse2 flowtab_fits
 #define hash_sse2 hash_portable
+#define wait_sse2 wait_for
 NEAR(sse2, WITH_SSE2)
 GROUPS(sse2, WITH_SSE2)
 
@@ -161,6 +223,7 @@ WITH_AVX2 ALWAYS unsigned fits_avx2(const struct flowtab_bucket *b, uint64_t h)
 }
 
 #define hash_avx2 hash_portable
+#define wait_avx2 wait_for
 NEAR(avx2, WITH_AVX2)
 GROUPS(avx2, WITH_AVX2)
 
@@ -226,31 +289,38 @@ WITH_AVX512 ALWAYS __m128i passed_avx512(const struct group *x, unsigned i)
     return _mm_castps_si128(p);
 }
 
-WITH_AVX512 ALWAYS unsigned near_avx512(struct group *x, const struct flow_key *keys, uint64_t *values,
+/* => a bit for each lane whose bucket some of its class went past. */
+WITH_AVX512 ALWAYS unsigned passers_avx512(const struct group *x)
+{
+    __m256i passed = _mm256_set_m128i(passed_avx512(x, 4), passed_avx512(x, 0));
+    __m256i hash = _mm512_cvtepi64_epi32(_mm512_loadu_si512(x->hash));
+    passed = _mm256_srlv_epi32(passed, _mm256_and_si256(hash, _mm256_set1_epi32(FLOWTAB_CLASS)));
+    return _mm256_test_epi32_mask(passed, _mm256_set1_epi32(FLOWTAB_PASSED_MAX));
+}
+
+WITH_AVX512 ALWAYS unsigned near_avx512(const struct group *x, const struct flow_key *keys, uint64_t *values,
                                         unsigned n)
 {
     const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
     const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
-    uint32_t more = 0;
-    for (unsigned i = 0; i < n; i += 8) {
-        __m512i key =
-            _mm512_permutex2var_epi64(_mm512_loadu_si512(keys + i), odd, _mm512_loadu_si512(keys + i + 4));
-        uint64_t found = 0;
-        __m512i a = slots_avx512(x, i, &found), b = slots_avx512(x, i + 4, &found);
-        __m128i bits = _mm_cvtsi64_si128((long long)found);
-        __mmask8 same = (__mmask8)_mm_test_epi8_mask(bits, bits);
-        same = _mm512_mask_cmpeq_epi64_mask(same, _mm512_permutex2var_epi64(a, odd, b), key);
-        __m512i value = _mm512_permutex2var_epi64(a, even, b);
-        value = _mm512_mask_mov_epi64(_mm512_set1_epi64(-1), same, value);
-        _mm512_storeu_si512(values + i, value);
-        __m256i passed = _mm256_set_m128i(passed_avx512(x, i + 4), passed_avx512(x, i));
-        __m256i class = _mm256_and_si256(_mm512_cvtepi64_epi32(_mm512_loadu_si512(x->hash + i)),
-                                         _mm256_set1_epi32(FLOWTAB_CLASS));
-        passed = _mm256_srlv_epi32(passed, class);
-        same |= _mm256_testn_epi32_mask(passed, _mm256_set1_epi32(FLOWTAB_PASSED_MAX));
-        more |= (uint32_t)(uint8_t)~same << i;
-    }
-    return more;
+    (void)n;
+    uint64_t found = 0;
+    __m512i a = slots_avx512(x, 0, &found), b = slots_avx512(x, 4, &found);
+    __m512i low = _mm512_permutex2var_epi64(_mm512_loadu_si512(keys), odd, _mm512_loadu_si512(keys + 4));
+    __m128i bits = _mm_cvtsi64_si128((long long)found);
+    __mmask8 fits = (__mmask8)_mm_test_epi8_mask(bits, bits);
+    __mmask8 same = _mm512_mask_cmpeq_epi64_mask(fits, _mm512_permutex2var_epi64(a, odd, b), low);
+    __m512i value = _mm512_permutex2var_epi64(a, even, b);
+    _mm512_storeu_si512(values, _mm512_mask_mov_epi64(_mm512_set1_epi64(-1), same, value));
+    return (passers_avx512(x) & ~(unsigned)fits) | (unsigned)(fits ^ same) << AMISS_AT;
+}
+
+WITH_AVX512 ALWAYS void wait_avx512(struct far *f, unsigned pending, size_t first)
+{
+    const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    __m512i at = _mm512_add_epi64(_mm512_set1_epi64((long long)first), lane);
+    _mm512_storeu_si512(f->wait + f->n_wait, _mm512_maskz_compress_epi64((__mmask8)pending, at));
+    f->n_wait += (unsigned)__builtin_popcount(pending);
 }
 
 GROUPS(avx512, WITH_AVX512)
@@ -312,10 +382,9 @@ static void get_bulk(const struct flowtab *t, const struct flowtab_array *a, con
     unsigned left = (unsigned)(n - done);
     if (!left)
         return;
-    struct fars f = {.n = 0};
     hash_portable(a, &x, keys + done, left);
-    list_far(a, &f, &x, near_portable(&x, keys + done, values + done, left), done);
-    far(a, &f, keys, values);
+    unsigned more = near_portable(&x, keys + done, values + done, left);
+    search_lanes(a, (more | more >> AMISS_AT) & PENDING, keys + done, values + done);
 }
 
 /* While a table grows, what is not in its array is looked for in the old one. */

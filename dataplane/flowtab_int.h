@@ -59,6 +59,13 @@ struct flowtab_halves {
     uint64_t hash, low;
 };
 
+static inline uint64_t flowtab_low(const struct flow_key *key)
+{
+    uint64_t low;
+    memcpy(&low, (const char *)key + sizeof *key - sizeof low, sizeof low);
+    return low;
+}
+
 static inline struct flowtab_halves flowtab_halves(struct flow_key key)
 {
     uint64_t w[2];

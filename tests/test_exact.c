@@ -231,10 +231,10 @@ Test(exact, stale_keys_do_not_hide)
     }
     for (uint32_t i = 0; i < 4; i++)
         cr_assert_eq(exact_set(t, 0, i, i), 0);
-    cr_assert_eq(t->mask, 0);
+    cr_assert_eq(t->now.mask, 0);
     cr_assert_eq(exact_del(t, 0, 0), 0);
-    t->buckets[0].key[0] = 3; /* stale */
-    cr_assert_eq(t->buckets[0].key[3], 3);
+    t->now.buckets[0].key[0] = 3; /* stale */
+    cr_assert_eq(t->now.buckets[0].key[3], 3);
     for (enum exact_variant v = EXACT_PORTABLE; v < EXACT_VARIANTS; v++) {
         if (!exact_use(t, v))
             continue;
@@ -314,13 +314,13 @@ static void passers_by(uint32_t n, bool forgotten)
 {
     for (uint32_t i = 0; i < 5 + n; i++)
         cr_assert_eq(exact_set(t, 0, neighbour(i), i), 0);
-    cr_assert_eq(t->mask, 15);
+    cr_assert_eq(t->now.mask, 15);
     for (uint32_t i = 5 + n; i-- > 5;) {
         cr_assert_eq(exact_del(t, 0, neighbour(i)), 0);
         for (uint32_t k = 0; k < 10 + n; k++)
             cr_assert_eq(exact_get(t, 0, neighbour(k)), k < i ? k : EXACT_MISS);
     }
-    cr_assert_eq(t->buckets[3].passed == 0, forgotten, "%u passers-by", n);
+    cr_assert_eq(t->now.buckets[3].passed == 0, forgotten, "%u passers-by", n);
 }
 
 Test(exact, counts_of_passers_by)
@@ -333,11 +333,18 @@ Test(exact, counts_of_passers_by)
     passers_by(40, false);
 }
 
+static void finish_growth(void)
+{
+    cr_assert_eq(exact_reserve(t, 0), 0);
+    cr_assert_null(t->old.buckets);
+}
+
 Test(exact, churn_keeps_memory_and_search_lengths_flat)
 {
     const uint32_t live = 3900;
     for (uint32_t i = 0; i < live; i++)
         cr_assert_eq(exact_set(t, 5, i, i), 0);
+    finish_growth();
     size_t bytes = exact_bytes(t), held = mem_live_bytes();
     for (uint32_t i = live; i < 400000; i++) {
         cr_assert_eq(exact_del(t, 5, i - live), 0);
@@ -351,6 +358,125 @@ Test(exact, churn_keeps_memory_and_search_lengths_flat)
         cr_assert_eq(exact_get(t, 5, i), i >= 400000 - live ? i : EXACT_MISS);
     for (uint32_t i = 400000 - live; i < 400000; i++)
         cr_assert_eq(exact_del(t, 5, i), 0);
-    for (size_t b = 0; b <= t->mask; b++)
-        cr_assert_eq(t->buckets[b].passed, 0, "an empty table must search like a new one");
+    for (size_t b = 0; b <= t->now.mask; b++)
+        cr_assert_eq(t->now.buckets[b].passed, 0, "an empty table must search like a new one");
+}
+
+/* -- growing ----------------------------------------------------------------------------------------------
+ */
+
+static size_t in_old(void)
+{
+    size_t n = 0;
+    for (size_t b = 0; t->old.buckets && b <= t->old.mask; b++)
+        for (int s = 0; s < EXACT_SLOTS; s++)
+            n += t->old.buckets[b].inverse[s] != 0;
+    return n;
+}
+
+/* No single call moves more than its share; growth ends before the next one begins; nothing is lost. */
+Test(exact, growth_is_spread_over_many_calls)
+{
+    size_t most = 0, grown = 0, before = 0, steps = 0;
+    for (uint32_t i = 0; i < 40000; i++) {
+        const struct exact_bucket *now = t->now.buckets, *old = t->old.buckets;
+        uint64_t moved = t->moved;
+        cr_assert_eq(exact_set(t, 3, i, i), 0);
+        if (t->now.buckets != now) {
+            cr_assert_null(old, "the growth before was not over");
+            grown++;
+            moved = 0;
+            before = i;
+        }
+        if (t->old.buckets) {
+            size_t left = in_old();
+            cr_assert_leq(t->moved - moved, 4);
+            cr_assert_leq(before - left, 4 * EXACT_SLOTS);
+            most = before - left > most ? before - left : most;
+            before = left;
+            steps++;
+            cr_assert_eq(exact_get(t, 3, i - 1), i - 1);
+            cr_assert_eq(exact_get(t, 3, (uint32_t)(moved * 2654435761u % i)), moved * 2654435761u % i);
+            cr_assert_eq(exact_get(t, 3, i + 1), EXACT_MISS);
+        }
+    }
+    cr_assert_gt(grown, 10);
+    cr_assert_gt(steps, 2000);
+    cr_assert_gt(most, 12);
+}
+
+/* At every step of a growth: all entries, single and in batches of every variant; replacing, removing and
+ * adding again of entries in both arrays. */
+Test(exact, growth_step_by_step)
+{
+    struct ref *refs = NULL;
+    struct rng r;
+    prop_seed(&r, "exact growth");
+    cr_assert_eq(exact_reserve(t, 256), 0);
+    uint32_t n = 0, growths = 0;
+    while (growths < 3) {
+        const struct exact_bucket *now = t->now.buckets;
+        cr_assert_eq(exact_set(t, n % 3, n, n), 0);
+        ref_set(&refs, (uint64_t)(n % 3) << 32 | n, n);
+        n++;
+        growths += t->now.buckets != now;
+        if (!t->old.buckets)
+            continue;
+        cr_assert_eq(exact_set(t, (uint32_t)(refs->key >> 32), (uint32_t)refs->key, n + 7), 0);
+        ref_set(&refs, refs->key, n + 7);
+        for (int i = 0; i < 2; i++) {
+            uint32_t k = (uint32_t)rng_below(&r, n);
+            cr_assert_eq(exact_del(t, k % 3, k), ref_del(&refs, (uint64_t)(k % 3) << 32 | k));
+        }
+        if (n % 3 == 0)
+            assert_same(refs);
+    }
+    finish_growth();
+    assert_same(refs);
+    ref_clear(&refs);
+}
+
+/* Reserving in the middle of a growth, and growth that finds no memory. */
+Test(exact, growth_and_allocation)
+{
+    uint32_t n = 0;
+    for (; !t->old.buckets || t->old.mask < 100; n++)
+        cr_assert_eq(exact_set(t, 1, n, n), 0);
+    mem_fail_after(0);
+    cr_assert_eq(exact_reserve(t, 10 * n), -ENOMEM);
+    while (exact_set(t, 1, n, n) == 0)
+        n++;
+    cr_assert_eq(n, t->room, "what was under way goes on, the next growth fails");
+    for (uint32_t i = 0; i <= n; i++)
+        cr_assert_eq(exact_get(t, 1, i), i < n ? i : EXACT_MISS);
+    mem_fail_after(MEM_NEVER_FAIL);
+    for (; !t->old.buckets; n++)
+        cr_assert_eq(exact_set(t, 1, n, n), 0);
+    cr_assert_eq(exact_reserve(t, 10 * n), 0);
+    size_t bytes = exact_bytes(t);
+    cr_assert_eq(mem_live_bytes(), bytes);
+    mem_fail_after(0);
+    for (uint32_t i = n; i < 10 * n; i++)
+        cr_assert_eq(exact_set(t, 1, i, i), 0);
+    cr_assert_eq(exact_bytes(t), bytes);
+    for (uint32_t i = 0; i < 10 * n; i++)
+        cr_assert_eq(exact_get(t, 1, i), i);
+}
+
+/* Batches while most of a table is still in the old array, of every small size. */
+Test(exact, small_batches_while_growing)
+{
+    uint32_t realm[70], addr[70], value[70], n = 0;
+    for (; !t->old.buckets || t->old.mask < 100; n++)
+        cr_assert_eq(exact_set(t, 1, n, n), 0);
+    for (uint32_t i = 0; i < 70; i++) {
+        realm[i] = 1;
+        addr[i] = i % 3 ? i * 5 : n + i;
+    }
+    for (enum exact_variant v = EXACT_PORTABLE; v < EXACT_VARIANTS; v++)
+        for (size_t k = 0; k <= 70 && exact_use(t, v); k++) {
+            exact_get_bulk(t, realm, addr, value, k);
+            for (size_t i = 0; i < k; i++)
+                cr_assert_eq(value[i], i % 3 ? i * 5 : EXACT_MISS, "%s", exact_how(t));
+        }
 }
