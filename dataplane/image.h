@@ -184,6 +184,7 @@ struct image_pool { /* source translation to one of a few public addresses (O-02
     uint32_t realm; /* of the private addresses behind it */
     bool carries_icmp, carries_fragments;
     uint16_t first_port, last_port;
+    bool spreads;    /* flows begin at different addresses of it, not all at the first */
     bool cone;       /* UDP: one port towards all ports of a destination (O-05) */
     int64_t timeout; /* ns, idle: then a translation's port is free again; 0: never */
     bool gateway; /* a NAT gateway: TCP that it does not know is reset, ports rest after their use (O-02) */

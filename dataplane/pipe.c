@@ -202,13 +202,15 @@ static bool is_floating(const struct image_port *p, ip4 addr)
  */
 
 #define PORT_OF_THE_HOST 65330u
+#define DHCP_CLIENT      68u
+#define DHCP_SERVER      67u
 
-/* unicast TCP, UDP, ICMP, ESP and AH; one UDP source port is the host's own. */
+/* unicast TCP, UDP, ICMP, ESP and AH; one UDP source port is the host's own, and so is what asks for a lease. */
 static bool is_carried(const struct ctx *c)
 {
     switch (c->info->proto) {
     case IPPROTO_NR_UDP:
-        if (c->sport == PORT_OF_THE_HOST)
+        if (c->sport == PORT_OF_THE_HOST || (c->sport == DHCP_CLIENT && c->dport == DHCP_SERVER))
             return false;
         break;
     case IPPROTO_NR_TCP:

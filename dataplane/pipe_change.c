@@ -25,6 +25,8 @@ static bool cuts(const struct image *before, const struct image *after, const st
     if (!s->flow || s->answer || flow_key_proto(s->key) != IPPROTO_NR_TCP || port >= before->n_ports ||
         port >= after->n_ports || !after->port[port].up)
         return false; /* what is gone resets nothing */
+    if (before->port[port].kind == PORT_SERVICE) /* it is elsewhere now: PE-29 */
+        return before->port[port].underlay.region != after->port[port].underlay.region;
     if (before->port[port].kind == PORT_ENDPOINT)
         return before->port[port].high_scale != after->port[port].high_scale ||
                gains_tag(before, after, s->last_hop);

@@ -30,6 +30,7 @@
 #include "dataplane/pipe_int.h"
 
 #include "dataplane/mem.h"
+#include "dataplane/spread.h"
 
 static struct flow_key nat_key(uint32_t pool, bool back, uint8_t proto, ip4 src, ip4 dst, uint16_t sport,
                                uint16_t dport)
@@ -218,8 +219,10 @@ static uint64_t choose(struct ctx *c, uint32_t index)
         if (i != FLOW_MISS)
             watch(c, &s->range[a], i);
     }
+    const size_t first =
+        pool->spreads ? spread_flow(c->info->proto, c->src, c->sport, c->dst, c->dport) % pool->n : 0;
     for (size_t a = 0; !s && a < pool->n && i == FLOW_MISS; a++)
-        i = take_from(c, index, pool->addr[a], pool->first_port, pool->last_port);
+        i = take_from(c, index, pool->addr[(first + a) % pool->n], pool->first_port, pool->last_port);
     return i;
 }
 

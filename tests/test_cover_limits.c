@@ -161,6 +161,47 @@ Test(cover_limits, L07_private_endpoints_of_peers)
     free(a), free(b), free(c), free(full), free(all), free(more);
 }
 
+/* per networks of so many endpoints each: v0, v1, ...; peered with v0 where they are high-scale. */
+static char *crowd(unsigned networks, unsigned per, bool high, unsigned more)
+{
+    char *text;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    fputs("virtualNetworks:\n", f);
+    for (unsigned v = 0; v < networks; v++) {
+        fprintf(f,
+                "  - {name: v%u, addressPrefixes: [10.%u.0.0/16], subnets: [{name: s, addressPrefix: 10.%u.0.0/16%s}]%s",
+                v, v, v, high ? ", privateEndpointNetworkPolicies: Enabled" : "",
+                high ? ", privateEndpointVNetPolicies: Basic" : "");
+        for (unsigned k = 1; high && !v && k < networks; k++)
+            fprintf(f, "%s{remoteVirtualNetwork: v%u}", k == 1 ? ", virtualNetworkPeerings: [" : ", ", k);
+        fputs(high ? v ? ", virtualNetworkPeerings: [{remoteVirtualNetwork: v0}]}\n" : "]}\n" : "}\n", f);
+    }
+    fputs(THING, f);
+    for (unsigned i = 0; i < networks * per + more; i++)
+        fprintf(f, "  - {name: p%u, subnet: v%u/s, service: x, groupIds: [g]}\n", i, (i < networks * per ? i : i - 1) / per);
+    fclose(f);
+    return text;
+}
+
+/* 20,000 in a group of high-scale peers none of which is full. */
+Test(cover_limits, L07_private_endpoints_of_high_scale_peers)
+{
+    char *full = crowd(5, 4000, true, 0), *more = crowd(5, 4000, true, 1);
+    cr_expect_eq(cited(full, "(L-07)", __LINE__), 0);
+    cr_expect_eq(cited(more, "(L-07)", __LINE__), 1, "20,001 around v0");
+    free(full), free(more);
+}
+
+/* 64,000 in a subscription, in networks of 1,000 each. */
+Test(cover_limits, L07_private_endpoints_of_a_subscription)
+{
+    char *full = crowd(64, 1000, false, 0), *more = crowd(65, 985, false, 0);
+    cr_expect_eq(cited(full, "(L-07)", __LINE__), 0);
+    cr_expect_eq(cited(more, "(L-07)", __LINE__), 1, "64,025");
+    free(full), free(more);
+}
+
 #define LB "loadBalancers: [{name: lb, frontendIPConfigurations: [{name: fe, subnet: v/s}]}]\nprivateLinkServices:\n"
 
 Test(cover_limits, L08_private_link_services)

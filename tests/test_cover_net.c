@@ -50,6 +50,37 @@ Test(cover_net, A06_mac_addresses_stay)
     story_end(&s);
 }
 
+/* with another primary address it is another MAC, and that one stays; who had nothing to do with it keeps its own. */
+Test(cover_net, A06_another_address_another_mac)
+{
+    struct story s = story_tell(
+        ONE("", "networkInterfaces: [{name: vm, subnet: hub/a}, {name: srv, subnet: hub/a, listens: [tcp/443]}]\n"
+                "timeline: [{at: 5s, update: networkInterfaces/vm, with: {privateIPAddress: 10.0.1.77}},\n"
+                "  {at: 6s, update: networkInterfaces/vm, with: {powerState: running}},\n"
+                "  {at: 9s, update: networkInterfaces/vm, with: {privateIPAddress: 10.0.1.78}}]\n"
+                "flows: [{at: 1s, from: vm, to: srv, expect: {verdict: delivered}},\n"
+                "  {at: 5500ms, from: vm, to: srv, expect: {verdict: delivered, sourceSeen: 10.0.1.77}},\n"
+                "  {at: 7s, from: vm, to: srv, expect: {verdict: delivered}},\n"
+                "  {at: 10s, from: vm, to: srv, expect: {verdict: delivered, sourceSeen: 10.0.1.78}}]\n"));
+    static const int64_t until[] = {INT64_C(5000000000), INT64_C(9000000000), INT64_MAX};
+    uint8_t vm[3][6] = {{0}}, srv[6] = {0};
+    for (size_t i = 0; i < s.n_packets; i++) {
+        const struct story_packet *p = &s.packet[i];
+        size_t k = 0;
+        while (p->at >= until[k])
+            k++;
+        uint8_t *known = strcmp(p->port, "vm") == 0 ? vm[k] : srv;
+        if (p->inbound)
+            continue;
+        cr_assert_eq(memcmp(p->mac, "\x00\x0d\x3a", 3), 0);
+        cr_assert(!known[2] || memcmp(known, p->mac, 6) == 0, "packet %zu", i);
+        memcpy(known, p->mac, 6);
+    }
+    cr_assert(vm[0][2] && vm[1][2] && vm[2][2] && srv[2]);
+    cr_assert(memcmp(vm[0], vm[1], 6) && memcmp(vm[1], vm[2], 6) && memcmp(vm[0], vm[2], 6));
+    story_end(&s);
+}
+
 Test(cover_net, A18_the_gateway_address_answers_nothing)
 {
     story(ONE("", "networkInterfaces: [{name: vm, subnet: hub/a}]\n"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/arena.h"
+#include "topology/scenario.h"
 
 /* A client, an appliance, an endpoint of a storage account with the address 10.0.2.5. */
 #define NET(client, endpoints, appliance, more)                                                              \
@@ -372,4 +373,77 @@ Test(cover_pe, A13_what_cannot_be)
     cr_assert_str_eq(story_findings(a, full),
                      "t:9:20: warning: private endpoint 'pe' has 26 private addresses; the published limit is 25 (A-13)\n");
     arena_free(a);
+}
+
+#define FAILOVER(account, what)                                                                              \
+    "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [{name: vms, addressPrefix: 10.0.1.0/24},\n" \
+    "  {name: pes, addressPrefix: 10.0.2.0/24}]}]\n"                                                         \
+    "networkInterfaces: [{name: vm, subnet: hub/vms}]\n"                                                     \
+    "services: [{name: acc, type: " account "}]\n"                                                           \
+    "privateDnsZones: [{name: privatelink.blob.core.windows.net, virtualNetworkLinks: [{virtualNetwork: hub}]}]\n" \
+    "timeline: [{at: 10s, failover: " what "}]\n"
+#define ACCOUNT(region) "Microsoft.Storage/storageAccounts, publicIPAddress: 20.38.108.10, location: " region
+
+/* PE-29: the primary's endpoint follows with its address, open connections end, public names have another address; a
+ * secondary is read by its own endpoint alone. */
+Test(cover_pe, PE29_failover)
+{
+    struct story s = story_tell(FAILOVER(ACCOUNT("westeurope"), "acc")
+          "privateEndpoints:\n"
+          "  - {name: pe, subnet: hub/pes, service: acc, groupIds: [blob], privateDnsZoneGroup: [privatelink.blob.core.windows.net]}\n"
+          "flows:\n"
+          "  - {name: b, at: 1s, from: vm, to: acc.blob.core.windows.net, expect: {verdict: delivered, path: [vm, pe, acc]}}\n"
+          "  - {name: open, at: 8s, from: vm, to: acc.blob.core.windows.net, keepOpen: 9s, expect: {verdict: reset,\n"
+          "     reason: ConnectionClosedByChange}}\n"
+          "  - {name: public, at: 8s, from: vm, to: acc, keepOpen: 9s, expect: {verdict: reset, reason: ConnectionClosedByChange,\n"
+          "     destinationSeen: 20.38.108.10}}\n"
+          "  - {name: a, at: 11s, from: vm, to: acc.blob.core.windows.net, expect: {verdict: delivered, resolvedTo: [10.0.2.4],\n"
+          "     path: [vm, pe, acc]}}\n"
+          "  - {name: old, at: 11s, from: vm, to: 20.38.108.10, expect: {verdict: dropped, reason: NoHost}}\n"
+          "expect: [{at: 1s, from: vm, name: acc-secondary.blob.core.windows.net, resolvedTo: [20.38.108.10]}]\n");
+    const struct service *was = scenario_state(s.sc, 0)->services.at, *now = scenario_state(s.sc, 1)->services.at;
+    cr_expect_str_eq(was->location, "westeurope");
+    cr_expect_str_eq(now->location, "northeurope");
+    cr_expect_neq(was->publicIPAddress, now->publicIPAddress);
+    story_end(&s);
+    s = story_tell(FAILOVER(ACCOUNT("westeurope, replicas: [eastus]"), "ACC") "expect: [{at: 0s, nic: vm, route: {addressPrefix: 10.0.0.0/16}}]\n");
+    cr_expect_str_eq(scenario_state(s.sc, 1)->services.at->location, "eastus", "where it is replicated to");
+    cr_expect_eq(scenario_state(s.sc, 1)->services.at->replicas.n, 0);
+    story_end(&s);
+}
+
+Test(cover_pe, PE29_what_cannot_fail_over)
+{
+    struct story s = story_tell(FAILOVER(ACCOUNT("qatarcentral"), "acc") "expect: [{at: 0s, nic: vm, route: {addressPrefix: 10.0.0.0/16}}]\n");
+    const struct change *c;
+    cr_assert_eq(scenario_changes(s.sc, &c), 1);
+    cr_expect_str_eq(c->refused, "qatarcentral has no paired region that 'acc' could fail over to (PE-29)");
+    cr_expect_eq(scenario_state(s.sc, 1)->services.at->publicIPAddress, IP4(20, 38, 108, 10));
+    story_end(&s);
+    struct arena *a = arena_new("findings");
+    const char *got = story_findings(a, FAILOVER("Microsoft.KeyVault/vaults", "acc"));
+    cr_assert(strstr(got, "error: 'acc' is no storage account: failover is for those (PE-29)\n"), "%s", got);
+    got = story_findings(a, FAILOVER(ACCOUNT("westeurope"), "ac"));
+    cr_assert(strstr(got, "error: there is no service 'ac' at that time; did you mean 'acc'?\n"), "%s", got);
+    arena_free(a);
+}
+
+/* D0-25: later editions dropped that an endpoint belongs to its network's subscription: it need not, and whether it is
+ * approved at once depends on the resource's (PE-03). */
+Test(cover_pe, PE03_endpoints_of_other_subscriptions)
+{
+    story("subscription: sub-net\n"
+          "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [{name: vms, addressPrefix: 10.0.1.0/24}]}]\n"
+          "networkInterfaces: [{name: vm, subnet: hub/vms}]\n"
+          "services: [{name: acc, type: Microsoft.Storage/storageAccounts, subscription: sub-data, publicIPAddress: 20.38.108.10}]\n"
+          "privateEndpoints:\n"
+          "  - {name: same, subnet: hub/vms, service: acc, groupIds: [blob], subscription: sub-data}\n"
+          "  - {name: other, subnet: hub/vms, service: acc, groupIds: [table], subscription: sub-c}\n"
+          "  - {name: network, subnet: hub/vms, service: acc, groupIds: [file]}\n"
+          "timeline: [{at: 30s, approve: other}]\n"
+          "flows:\n"
+          "  - {from: vm, to: same, expect: {verdict: delivered, path: [vm, same, acc]}}\n"
+          "  - {from: vm, to: other, expect: {verdict: dropped, reason: EndpointNotApproved}}\n"
+          "  - {from: vm, to: network, expect: {verdict: dropped, reason: EndpointNotApproved}}\n"
+          "  - {at: 31s, from: vm, to: other, expect: {verdict: delivered}}\n");
 }

@@ -52,3 +52,21 @@ Test(cover_pipe, A07_the_hosts_own_port)
     STORY(t, "vm> route@0 to vm2 | >vm2 here");
     lab_free(&w.l);
 }
+
+/* the host answers for leases, no machine of the network gets to hear of them, broadcast or not. */
+Test(cover_pipe, A07_leases_are_the_hosts_business)
+{
+    struct world w;
+    world_new(&w);
+    struct trip t = trip_new(&w.l, w.vm, UDP, "10.0.1.4", 68, "10.0.1.5", 67);
+    STORY(t, "vm> source!ProtocolUnsupported");
+    t = trip_new(&w.l, w.vm, UDP, "10.0.1.4", 68, "255.255.255.255", 67);
+    STORY(t, "vm> source!ProtocolUnsupported");
+    t = trip_new(&w.l, w.vm, UDP, "10.0.1.4", 68, "10.0.1.5", 68);
+    STORY(t, "vm> route@0 to vm2 | >vm2 here");
+    t = trip_new(&w.l, w.vm, UDP, "10.0.1.4", 67, "10.0.1.5", 68);
+    STORY(t, "vm> route@0 to vm2 | >vm2 here");
+    t = trip_new(&w.l, w.vm, TCP, "10.0.1.4", 68, "10.0.1.5", 67);
+    STORY(t, "vm> route@0 to vm2 | >vm2 here");
+    lab_free(&w.l);
+}

@@ -198,3 +198,22 @@ Test(cover_se, SE01_stays_on_the_backbone)
     cr_assert(far > 100000000, "%lld", (long long)far);
     story_end(&s);
 }
+
+/* D1-23: a circuit's traffic to services has either of its two addresses, so a firewall must list both. */
+Test(cover_se, two_addresses_of_a_circuit)
+{
+#define CIRCUIT(type, rules)                                                                                 \
+    "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [{name: GatewaySubnet, addressPrefix: 10.0.255.0/27}]}]\n" \
+    "virtualNetworkGateways: [{name: gw, virtualNetwork: hub, type: " type ", connections: [hq]}]\n"          \
+    "onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], natIPs: [198.51.100.7, 198.51.100.8],\n" \
+    "  hosts: [{name: pc, ipAddress: 192.168.1.10}]}]\n"                                                     \
+    "services: [{name: acc, type: Microsoft.Storage/storageAccounts, publicIPAddress: 20.38.108.10,\n"      \
+    "  networkAcls: {defaultAction: Deny, ipRules: [" rules "]}}]\n"                                         \
+    "flows: [{name: f, from: hq/pc, to: acc, count: 40, interval: 1ms, expect: {"
+    story(CIRCUIT("ExpressRoute", "198.51.100.7, 198.51.100.8") "verdict: delivered}}]\n");
+    story(CIRCUIT("Vpn", "198.51.100.7") "verdict: delivered, sourceSeen: 198.51.100.7}}]\n"); /* one is used up first */
+    struct story s = story_tell(CIRCUIT("ExpressRoute", "198.51.100.7") "via: [acc]}}]\n");
+    const char *counts = story_value(&s, "f", "counts");
+    cr_expect(strstr(counts, "delivered") && strstr(counts, "denied"), "%s", counts);
+    story_end(&s);
+}

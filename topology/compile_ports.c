@@ -37,12 +37,17 @@ static uint32_t natgw_pool(struct work *w, const struct nat_gateway *g, uint32_t
 
 static const uint8_t fabric_mac[6] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}; /* */
 
+static void set_mac(struct host_config *h, const char *name) /* */
+{
+    const uint64_t x = hash_text(name);
+    const uint8_t mac[6] = {0x00, 0x0d, 0x3a, (uint8_t)x, (uint8_t)(x >> 8), (uint8_t)(x >> 16)};
+    memcpy(h->mac, mac, 6);
+}
+
 static struct host_config machine(struct work *w, uint32_t port, ip4 addr)
 {
     struct host_config h = {.port = port, .addr = addr, .mtu = 1500, .answers_ping = true};
-    const uint64_t x = hash_text(numbers_name(w->r->port, port));
-    const uint8_t mac[6] = {0x00, 0x0d, 0x3a, (uint8_t)x, (uint8_t)(x >> 8), (uint8_t)(x >> 16)}; /* */
-    memcpy(h.mac, mac, 6);
+    set_mac(&h, numbers_name(w->r->port, port));
     memcpy(h.fabric_mac, fabric_mac, 6);
     return h;
 }
@@ -161,6 +166,8 @@ void compile_nic(struct work *w, const struct nic *nic)
     nic_outbound(w, nic, p);
 
     struct host_config *h = &p->host;
+    if (nic->readdressed)
+        set_mac(h, arena_printf(w->c->arena, "%s#%u", numbers_name(w->r->port, h->port), nic->readdressed));
     p->has_host = true;
     h->arp = true;
     for (size_t i = 0; i < s->addressPrefixes.n; i++)
@@ -274,6 +281,17 @@ static void port_onprem_resolver(struct work *w, const struct onprem *o, uint32_
     serve_onprem(w, o, &p->host);
 }
 
+static bool by_expressroute(const struct model *m, const struct onprem *o)
+{
+    for (size_t i = 0; i < m->virtualNetworkGateways.n; i++) {
+        const struct gateway *g = &m->virtualNetworkGateways.at[i];
+        for (size_t k = 0; g->type == GATEWAY_EXPRESSROUTE && k < g->connections.n; k++)
+            if (g->connections.at[k] == o)
+                return true;
+    }
+    return false;
+}
+
 void compile_onprem(struct work *w, const struct onprem *o)
 {
     const uint32_t realm = compile_onprem_realm(w, o);
@@ -286,6 +304,8 @@ void compile_onprem(struct work *w, const struct onprem *o)
                           : NONE32;
     if (r->pool != NONE32) /* a site's own translator is no NAT gateway: it carries all that hosts send */
         w->img->pool[r->pool].carries_icmp = w->img->pool[r->pool].carries_fragments = true;
+    if (r->pool != NONE32) /* a circuit has two addresses, and uses both */
+        w->img->pool[r->pool].spreads = by_expressroute(w->m, o);
     const uint32_t table = r->table = compile_onprem_table(w, o);
     for (size_t i = 0; i < o->hosts.n; i++) {
         const struct onprem_host *h = &o->hosts.at[i];

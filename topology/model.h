@@ -162,6 +162,7 @@ struct nic {
     struct subnet *subnet;
     ip4 privateIPAddress; /* always set: allocated where not given */
     bool allocated;
+    uint32_t readdressed; /* how often its address has changed since the first state */
     ip4 defaultOutboundAddress; /* always set: O-06, by address_assign; used only without another way out */
     struct public_ip *publicIPAddress;  /* or NULL */
     struct nsg *networkSecurityGroup;   /* or NULL */

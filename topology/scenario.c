@@ -115,6 +115,17 @@ static void check_rest(struct scenario *s, const struct node *tree, struct bound
     arena_free(a);
 }
 
+/* an interface whose address has changed is told apart from what it was. */
+static void note_addresses(struct model *m, const struct model *before)
+{
+    for (size_t i = 0; before && i < m->networkInterfaces.n; i++) {
+        struct nic *n = &m->networkInterfaces.at[i];
+        const struct nic *was = model_nic(before, n->name);
+        if (was)
+            n->readdressed = was->readdressed + (was->privateIPAddress != n->privateIPAddress);
+    }
+}
+
 /* Bind the tree of state k and add it. */
 static void add_state(struct scenario *s, struct node *tree, const struct entry *e, struct diag *d)
 {
@@ -129,8 +140,11 @@ static void add_state(struct scenario *s, struct node *tree, const struct entry 
         check_rest(s, tree, b, found);
     else if (tree->kind == NODE_MAP)
         complete(s, b.m, found);
-    if (!b.n_bad && tree->kind == NODE_MAP)
-        names_register(b.m, s->n_states > 1 ? s->state[s->n_states - 2].model : NULL);
+    const struct model *before = s->n_states > 1 ? s->state[s->n_states - 2].model : NULL;
+    if (!b.n_bad && tree->kind == NODE_MAP) {
+        names_register(b.m, before);
+        note_addresses(b.m, before);
+    }
     st->tree = b.n_bad ? tree : timeline_keep(s->a, tree, b.m);
     forward_all(s, found, e, d);
 }

@@ -7,7 +7,8 @@
 
 struct scenario;
 
-enum change_kind { CHANGE_UPDATE, CHANGE_ADD, CHANGE_REMOVE, CHANGE_APPROVE, CHANGE_REJECT, CHANGE_DISCONNECT };
+enum change_kind { CHANGE_UPDATE, CHANGE_ADD, CHANGE_REMOVE, CHANGE_APPROVE, CHANGE_REJECT, CHANGE_DISCONNECT,
+                   CHANGE_FAILOVER };
 
 struct change { /* one timeline entry */
     int64_t at; /* ns */

@@ -91,7 +91,7 @@ extern const struct table table_root, table_change, table_vnet, table_subnet, ta
 /* One timeline entry as it is written; all but `at` may be NULL. */
 struct change_spec {
     int64_t at;
-    const char *update, *add, *remove, *approve, *reject, *disconnect;
+    const char *update, *add, *remove, *approve, *reject, *disconnect, *failover;
 };
 
 /* => the row of key, or NULL; keys compare exactly. */

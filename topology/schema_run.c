@@ -182,6 +182,7 @@ static const struct field change_rows[] = {
     F(change_spec, approve, K_TEXT, .doc = "Private endpoint whose connection the owner approves."),
     F(change_spec, reject, K_TEXT, .doc = "Private endpoint whose connection the owner rejects."),
     F(change_spec, disconnect, K_TEXT, .doc = "Private endpoint whose connection the owner removes."),
+    F(change_spec, failover, K_TEXT, .doc = "Storage account whose secondary region becomes the primary (PE-29)."),
     C("with", K_ANY, .doc = "The keys of update, the element of add."),
 };
 const struct table table_change = {.what = "change", ROWS(change_rows), .size = sizeof(struct change_spec)};

@@ -15,6 +15,7 @@
 
 #include "dataplane/arena.h"
 #include "topology/bind.h"
+#include "topology/regions.h"
 #include "topology/registry.h"
 #include "topology/suggest.h"
 
@@ -66,7 +67,8 @@ bool timeline_read(struct arena *a, const struct node *map, struct entry *e, str
         enum change_kind kind;
     } verb[] = {{"update", s.update, CHANGE_UPDATE}, {"add", s.add, CHANGE_ADD},
                 {"remove", s.remove, CHANGE_REMOVE}, {"approve", s.approve, CHANGE_APPROVE},
-                {"reject", s.reject, CHANGE_REJECT}, {"disconnect", s.disconnect, CHANGE_DISCONNECT}};
+                {"reject", s.reject, CHANGE_REJECT}, {"disconnect", s.disconnect, CHANGE_DISCONNECT},
+                {"failover", s.failover, CHANGE_FAILOVER}};
     const struct node *with = node_get(map, "with");
     size_t found = 0, which = 0;
     for (size_t i = 0; i < sizeof verb / sizeof verb[0]; i++) {
@@ -75,7 +77,7 @@ bool timeline_read(struct arena *a, const struct node *map, struct entry *e, str
     }
     if (found != 1) {
         diag_error(d, map->at,
-                   "a change has exactly one of update, add, remove, approve, reject, disconnect");
+                   "a change has exactly one of update, add, remove, approve, reject, disconnect, failover");
         return false;
     }
     *e = (struct entry){.node = map, .with = node_is_null(with) ? NULL : with};
@@ -91,7 +93,8 @@ bool timeline_read(struct arena *a, const struct node *map, struct entry *e, str
 
 static struct origin target_place(const struct edit *ed)
 {
-    static const char *const verb[] = {"update", "add", "remove", "approve", "reject", "disconnect"};
+    static const char *const verb[] = {"update", "add",        "remove",  "approve",
+                                       "reject", "disconnect", "failover"};
     return node_get(ed->e->node, verb[ed->e->change.kind])->at;
 }
 
@@ -311,6 +314,35 @@ static struct node *act(const struct edit *ed, struct node *root, const struct m
     return node_with(ed->a, root, f->key, list);
 }
 
+/* PE-29: the account is in its secondary region from now on, under an address of that region. Its name, its endpoints
+ * and their addresses stay. */
+static struct node *fail_over(const struct edit *ed, struct node *root, const struct model *before)
+{
+    const char *target = ed->e->change.target;
+    const struct field *f = table_field(&table_root, "services");
+    struct node *seq = node_get(root, f->key);
+    const size_t i = element(ed, f, seq && seq->kind == NODE_SEQ ? seq : NULL, target);
+    const struct reg *e = registry_find(before->names, &table_service, target);
+    const struct service *s = e ? e->p : NULL;
+    if (i == SIZE_MAX || !s)
+        return NULL;
+    if (!s->type || strncasecmp(s->type, "Microsoft.Storage/", strlen("Microsoft.Storage/")) != 0) {
+        diag_error(ed->d, target_place(ed), "'%s' is no storage account: failover is for those (PE-29)", s->name);
+        return NULL;
+    }
+    const char *to = s->replicas.n ? s->replicas.at[0] : region_pair(s->location);
+    if (!to) {
+        ed->e->change.refused = arena_printf(ed->a, "%s has no paired region that '%s' could fail over to (PE-29)",
+                                             s->location, s->name);
+        return root;
+    }
+    struct node *list = copy_of(ed->a, seq, 0), *one = list->item[i];
+    one = node_with(ed->a, one, "location", node_scalar(ed->a, ed->e->node->at, to));
+    one = node_without(ed->a, node_without(ed->a, one, "replicas"), "publicIPAddress");
+    list->item[i] = one;
+    return node_with(ed->a, root, f->key, list);
+}
+
 /* -- rules of subnets that are gone ------------------------------------------------------------------------ */
 
 /* => whether a removal of target takes this subnet: "virtualNetworks/NET" or "virtualNetworks/NET/subnets/SUBNET". */
@@ -356,6 +388,8 @@ struct node *timeline_apply(struct arena *a, struct node *root, const struct mod
                             struct diag *d)
 {
     const struct edit ed = {a, e, d};
+    if (e->change.kind == CHANGE_FAILOVER)
+        return fail_over(&ed, root, before);
     if (e->change.kind >= CHANGE_APPROVE)
         return act(&ed, root, before);
     root = edit_map(&ed, &table_root, root, e->change.target);
