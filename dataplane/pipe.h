@@ -48,14 +48,14 @@ void pipe_in(struct pipe *p, const struct image *img, int64_t now, uint32_t port
 
 /* Which TCP flows does the change from one image to the next cut? Those whose destination changes between a
  * service-endpoint route and any other at a NIC they leave from (SE-02), and those to a private endpoint
- * whose network changes its policy for high scale (R-14), to a service that is in another region afterwards (PE-29), or which a NIC sent there that gets the tag
- * disableSnatOnPL (PE-16).
+ * whose network changes its policy for high scale (R-14), to a service that is in another region afterwards
+ * (PE-29), or which a NIC sent there that gets the tag disableSnatOnPL (PE-16).
  * => number of flow ids written to *flows (ascending, each once; malloc'd, the caller frees), or -ENOMEM. */
 int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct image *after,
                        uint32_t **flows);
 
-/* A flow that a load balancer spreads, or lets out, and that is to be reset when idle. => the flow whose connection is to be reset now; 0: none,
- * and *again is when to ask again (INT64_MAX: never). */
+/* A flow that a load balancer spreads, or lets out, and that is to be reset when idle. => the flow whose
+ * connection is to be reset now; 0: none, and *again is when to ask again (INT64_MAX: never). */
 uint32_t pipe_idle(struct pipe *p, int64_t now, uint32_t watch, int64_t *again);
 
 /* Health of a probe's target: whether new flows go there. Targets nobody spoke of are well. */

@@ -14,9 +14,9 @@
  * Choice. Every backend that is well gets a number out of the flow's five values and its own address; the
  * highest one wins (rendezvous hashing). So the choice depends on nothing but the flow and who is well, and a
  * backend that goes moves only its own flows. A rule may leave the ports out, or protocol and ports (B-05):
- * then all flows of a client meet the same backend. A rule for all ports orders the two ends first: both directions
- * of a flow that crosses one frontend get the same appliance (B-07), and share one record besides, so that
- * they stay together.
+ * then all flows of a client meet the same backend. A rule for all ports orders the two ends first: both
+ * directions of a flow that crosses one frontend get the same appliance (B-07), and share one record besides,
+ * so that they stay together.
  *
  * Health (B-06). A backend whose probe fails gets no new flow. TCP connections stay where they are, with a
  * Basic balancer as long as any backend is well; datagrams and new connections that reuse the five values

@@ -12,8 +12,8 @@
  * ports left. With a timeout a translation's port is free again when it was idle for longer; that is found
  * out when somebody wants it.
  *
- * An outbound rule may say that idle connections are reset (O-08): pipe_idle is asked about their translations,
- * too.
+ * An outbound rule may say that idle connections are reset (O-08): pipe_idle is asked about their
+ * translations, too.
  *
  * NAT gateways (O-02) know connections. TCP that begins in the middle, or was idle for too long, is answered
  * with a reset; a new SYN makes a new translation. The port of a closed connection rests before it is used

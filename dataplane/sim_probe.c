@@ -1,6 +1,6 @@
 /* sim_probe.c - health probes of load balancers (B-03): TCP connections from 168.63.129.16 to each backend,
- * opened and closed, with or without an HTTP request in between (B-10), in real packets that pass the backend's
- * security groups.
+ * opened and closed, with or without an HTTP request in between (B-10), in real packets that pass the
+ * backend's security groups.
  *
  * The platform's resolver has that address already, so its machine probes. To it a probe is a flow like
  * others, with a number that no flow of a scenario has; its packets carry the target's number instead of a

@@ -1,5 +1,6 @@
-/* spread.h - one of several equal ways for a flow (R-28): a hash of its five values that both directions share, and the
- * candidate that weighs most under it. A candidate that goes takes its own flows only; nothing is remembered. */
+/* spread.h - one of several equal ways for a flow (R-28): a hash of its five values that both directions
+ * share, and the candidate that weighs most under it. A candidate that goes takes its own flows only; nothing
+ * is remembered. */
 #ifndef VNETSIM_DATAPLANE_SPREAD_H
 #define VNETSIM_DATAPLANE_SPREAD_H
 

@@ -102,6 +102,15 @@ static bool in_system(const struct pair *pair, size_t n, struct prefix4 p)
     return false;
 }
 
+/* The less, the better: users' before learned before the system's (R-02); of learned ones ExpressRoute, then the higher
+ * weight, then the shorter path (R-27). */
+static uint32_t metric_of(const struct eff_route *r)
+{
+    if (r->source != ROUTE_GATEWAY)
+        return r->source == ROUTE_USER ? 1 : 1u << 30;
+    return 2 + ((uint32_t)(r->gateway->type != GATEWAY_EXPRESSROUTE) << 24 | (32000 - r->weight) << 8 | r->path_length);
+}
+
 /* Azure's choice in the kernel's words. A table without an answer passes the question on:
  *
  *   SLICES   single addresses of endpoints whose own row lost (R-13)
@@ -110,11 +119,9 @@ static bool in_system(const struct pair *pair, size_t n, struct prefix4 p)
  *            routes, no learned ones (R-04)
  *   REST     everything else
  *
- * In SYSTEM and REST the longest prefix wins (R-01), then the least metric: users' before learned before the
- * system's (R-02). */
+ * In SYSTEM and REST the longest prefix wins (R-01), then the least metric. */
 static struct kernel_route *load(struct judge *j, const struct eff_table *t, size_t table, size_t *n)
 {
-    static const uint32_t metric[] = {[ROUTE_USER] = 1, [ROUTE_GATEWAY] = 2, [ROUTE_DEFAULT] = 3};
     struct pair *pair;
     struct list l = {0};
     size_t n_pairs = pairs_of(j, t, &pair);
@@ -128,9 +135,9 @@ static struct kernel_route *load(struct judge *j, const struct eff_table *t, siz
         if (!p->alive && !p->equal_lost)
             continue;
         if (p->row->source != ROUTE_GATEWAY && in_system(pair, n_pairs, p->prefix))
-            put(j, &l, stage_table(table, SYSTEM), p->prefix, p->row, metric[p->row->source]);
+            put(j, &l, stage_table(table, SYSTEM), p->prefix, p->row, metric_of(p->row));
         if (!p->alive || !(net || se))
-            put(j, &l, stage_table(table, REST), p->prefix, p->row, metric[p->row->source]);
+            put(j, &l, stage_table(table, REST), p->prefix, p->row, metric_of(p->row));
     }
     *n = l.n;
     return l.at;

@@ -1,16 +1,17 @@
 /* address_part.c - a vault's endpoint is three endpoints (A-13).
  *
- * Who asks for an endpoint to a Recovery Services vault (group AzureBackup) gets the vault's, of the name asked for, and
- * two more with that name in front: one to the blobs and one to the queues that the backups go to. The file holds one
- * element, and so does the tree: approval, change and removal of the one are those of all three. The model has three,
- * each with its own name, link and addresses, so that routes, records, captures and paths show what Azure shows.
+ * Who asks for an endpoint to a Recovery Services vault (group AzureBackup) gets the vault's, of the name
+ * asked for, and two more with that name in front: one to the blobs and one to the queues that the backups go
+ * to. The file holds one element, and so does the tree: approval, change and removal of the one are those of
+ * all three. The model has three, each with its own name, link and addresses, so that routes, records,
+ * captures and paths show what Azure shows.
  *
- * Addresses are given to the whole before it is taken apart, in the order of the members: what an endpoint takes does
- * not depend on which part a member is in. The whole keeps the complete list (`takes`), because a later state must
- * find it again.
+ * Addresses are given to the whole before it is taken apart, in the order of the members: what an endpoint
+ * takes does not depend on which part a member is in. The whole keeps the complete list (`takes`), because a
+ * later state must find it again.
  *
- * Azure documents that the two names begin with that of the vault's endpoint, not how they end: -blob and -queue are
- * ours. */
+ * Azure documents that the two names begin with that of the vault's endpoint, not how they end: -blob and
+ * -queue are ours. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -74,7 +75,8 @@ static void enter(struct model *m, struct private_endpoint *e, struct diag *d)
     bool is_new;
     struct reg *r = registry_add(m->names, kind_thing, e->name, e, e->at, &is_new);
     if (!is_new) {
-        diag_error(d, e->at, "private endpoint '%s' brings along one named '%s', and that name is taken (A-13)",
+        diag_error(d, e->at,
+                   "private endpoint '%s' brings along one named '%s', and that name is taken (A-13)",
                    e->whole->name, e->name);
         diag_note(d, r->at, "it is here already");
         return;

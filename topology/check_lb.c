@@ -98,11 +98,13 @@ static void check_nat_rules(struct check *c, const struct load_balancer *lb)
 {
     for (size_t i = 0; i < lb->inboundNatRules.n; i++) {
         const struct lb_nat_rule *r = &lb->inboundNatRules.at[i];
-        const struct vnet *there = r->backendIPConfiguration->subnet->vnet, *home = network_of(r->frontendIPConfiguration);
+        const struct vnet *there = r->backendIPConfiguration->subnet->vnet,
+                          *home = network_of(r->frontendIPConfiguration);
         if (home != there)
-            diag_error(c->d, check_at(r->node, "backendIPConfiguration", r->at),
-                       "'%s' of inbound NAT rule '%s' of '%s' is in network '%s', the frontend serves '%s' (B-09)",
-                       r->backendIPConfiguration->name, r->name, lb->name, there->name, home->name);
+            diag_error(
+                c->d, check_at(r->node, "backendIPConfiguration", r->at),
+                "'%s' of inbound NAT rule '%s' of '%s' is in network '%s', the frontend serves '%s' (B-09)",
+                r->backendIPConfiguration->name, r->name, lb->name, there->name, home->name);
     }
 }
 

@@ -186,8 +186,8 @@ static void target(struct work *w, uint32_t number, const struct lb_probe *p, co
     *t = (struct image_target){.port = port_of(w->r, THING(NIC, n)),
                                .tcp_port = p->port,
                                .path = strcmp(p->protocolName, "Http") ? NULL
-                                       : p->requestPath                ? arena_strdup(w->img->arena, p->requestPath)
-                                                                       : "/",
+                                       : p->requestPath ? arena_strdup(w->img->arena, p->requestPath)
+                                                        : "/",
                                .interval = SECONDS(p->intervalInSeconds),
                                .count = p->numberOfProbes,
                                .proxy = t->proxy || proxy};
@@ -206,9 +206,10 @@ static struct image_rule rule_of(struct work *w, const struct load_balancer *lb,
     const nic_list *members = &r->backendAddressPool->networkInterfaces;
     struct image_rule out = {.id = note_rule(w, r->name),
                              .proto = r->protocol,
-                             .spread = r->loadDistribution == SPREAD_SOURCE_IP            ? IMAGE_SPREAD_ADDRESSES
-                                       : r->loadDistribution == SPREAD_SOURCE_IP_PROTOCOL ? IMAGE_SPREAD_PROTOCOL
-                                                                                          : IMAGE_SPREAD_FLOWS,
+                             .spread = r->loadDistribution == SPREAD_SOURCE_IP ? IMAGE_SPREAD_ADDRESSES
+                                       : r->loadDistribution == SPREAD_SOURCE_IP_PROTOCOL
+                                           ? IMAGE_SPREAD_PROTOCOL
+                                           : IMAGE_SPREAD_FLOWS,
                              .frontend_port = r->frontendPort,
                              .backend_port = r->backendPort,
                              .floating = r->enableFloatingIP,
@@ -274,7 +275,8 @@ static void frontend(struct work *w, const struct load_balancer *lb, const struc
     struct image_port *p = compile_port(w, THING(LB_FRONTEND, f), PORT_FRONTEND, realm, addr);
     struct image_frontend *out = arena_alloc(w->img->arena, sizeof *out);
     out->basic = lb->sku == SKU_BASIC;
-    out->rule = arena_array(w->img->arena, lb->loadBalancingRules.n + lb->inboundNatRules.n, sizeof *out->rule);
+    out->rule =
+        arena_array(w->img->arena, lb->loadBalancingRules.n + lb->inboundNatRules.n, sizeof *out->rule);
     for (size_t i = 0; i < lb->loadBalancingRules.n; i++) {
         const struct lb_rule *r = &lb->loadBalancingRules.at[i];
         if (r->frontendIPConfiguration != f)

@@ -160,7 +160,7 @@ void compile_nic(struct work *w, const struct nic *nic)
     }
     const struct subscription *owner = model_subscription(w->m, nic->subscription);
     p->smtp_blocked = owner && subscription_blocks_smtp(owner); /* G-15 */
-    for (size_t i = 0; i < nic->tags.n; i++) /* case counts (PE-16) */
+    for (size_t i = 0; i < nic->tags.n; i++)                    /* case counts (PE-16) */
         p->return_last_hop |=
             !strcmp(nic->tags.at[i].key, "disableSnatOnPL") && !strcmp(nic->tags.at[i].value, "true");
     nic_outbound(w, nic, p);

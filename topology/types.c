@@ -388,10 +388,12 @@ static bool same_record(const struct service_name *x, const struct service_name 
     return x->privatelink_fqdn && y->privatelink_fqdn && !strcmp(x->privatelink_fqdn, y->privatelink_fqdn);
 }
 
-/* A-13: the last of n names has an address of its own, unless it is another form of an earlier name. The first name of
- * a member has the member's address, further ones have members of their own: MEMBER-2, MEMBER-3, ...
+/* A-13: the last of n names has an address of its own, unless it is another form of an earlier name. The
+ * first name of a member has the member's address, further ones have members of their own: MEMBER-2,
+ * MEMBER-3, ...
  * => whether it is another form. */
-static bool number_member(struct arena *a, struct service_name *names, const struct name_rule *const *used, size_t n)
+static bool number_member(struct arena *a, struct service_name *names, const struct name_rule *const *used,
+                          size_t n)
 {
     struct service_name *last = &names[n - 1];
     size_t before = 0;

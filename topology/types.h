@@ -52,15 +52,15 @@ const char *type_group_suggest(const struct resource_type *t, const char *group)
 
 /* The members of an endpoint of that group, one private address each, in the order of allocation: one named
  * like the group for most; A-11 (registry and one data endpoint per region), A-12 (Cosmos DB: the account and
- * one per region), A-13 (AzureBackup: eleven, blob and queue of its storage among them; names that a scenario gives may have more). Regions are location
- * and replicas, each once; location may be "" or NULL. Of an unknown type (NULL) or group: one member named
- * like the group.
+ * one per region), A-13 (AzureBackup: eleven, blob and queue of its storage among them; names that a scenario
+ * gives may have more). Regions are location and replicas, each once; location may be "" or NULL. Of an
+ * unknown type (NULL) or group: one member named like the group.
  * => their number, at least 1; *out owned by the arena. */
 size_t type_members(struct arena *a, const struct resource_type *t, const char *group, const char *resource,
                     const char *location, const char *const *replicas, size_t n_replicas, const char ***out);
 
-/* The endpoints that one of that group brings along in Azure, besides the one asked for: "blob" and "queue" for
- * AzureBackup (A-13), none for others.
+/* The endpoints that one of that group brings along in Azure, besides the one asked for: "blob" and "queue"
+ * for AzureBackup (A-13), none for others.
  * => their number, at most max; out gets static names. */
 size_t type_parts(const struct resource_type *t, const char *group, const char **out, size_t max);
 
@@ -93,9 +93,10 @@ size_t type_names(struct arena *a, const struct resource_type *t, const char *re
                   const char *const *replicas, size_t n_replicas, struct service_name **out);
 
 /* The same for names given by a scenario (fqdns). A name that follows a rule of the type (a suffix, or the
- * private zone itself) gets group, member and zone from it, names that fit several members in their order, further
- * ones of a Backup vault a member of their own; another one is a plain public name of the service. Names of an unknown type (NULL) get a zone by the usual
- * form, api.example.org -> api.privatelink.example.org.
+ * private zone itself) gets group, member and zone from it, names that fit several members in their order,
+ * further ones of a Backup vault a member of their own; another one is a plain public name of the service.
+ * Names of an unknown type (NULL) get a zone by the usual form, api.example.org ->
+ * api.privatelink.example.org.
  * => n. */
 size_t type_names_given(struct arena *a, const struct resource_type *t, const char *const *fqdns, size_t n,
                         struct service_name **out);
