@@ -34,9 +34,17 @@ static unsigned root_bits_for(size_t routes)
     return routes < 64 ? 8 : routes < 1024 ? 10 : routes < 8192 ? 12 : routes < 100000 ? 14 : 16;
 }
 
+/* A small table may be generous: its bytes are few, and the caches hold them. */
+static uint32_t step_for(size_t routes)
+{
+    const size_t bytes = 180000, most = 128, least = 6;
+    size_t step = bytes / (routes + 1);
+    return (uint32_t)(step > most ? most : step < least ? least : step);
+}
+
 int lpm_image_init(struct lpm_image *m)
 {
-    *m = (struct lpm_image){.root_bits = root_bits_for(0)};
+    *m = (struct lpm_image){.root_bits = root_bits_for(0), .plan.step = step_for(0)};
     m->used = m->cap = sizeof *m->root << m->root_bits;
     m->root = mem_alloc(m->cap + PAD);
     return m->root ? 0 : -ENOMEM;
@@ -350,6 +358,7 @@ void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r, size_t rout
     uint64_t route;
     start(m, routes);
     m->plan.n = 0;
+    m->plan.step = step_for(routes);
     while (!m->broken && lpm_rib_next(r, &c, &route))
         collect(m, route);
     if (!m->broken)

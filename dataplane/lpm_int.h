@@ -123,7 +123,9 @@ struct lpm_plan {
     uint32_t n, route_cap, cuts, cut_cap, at;
     uint32_t chain_cost[33]; /* of a route alone that many bits down; how its node is cut */
     uint32_t chain_cut[33];
-    unsigned leaf; /* log2 of a leaf's bytes that these costs are for */
+    uint32_t step;       /* bytes that a memory access less is worth, a route */
+    uint32_t chain_step; /* `step` and log2 of a leaf's bytes that the chains' costs are for */
+    unsigned leaf;
 };
 
 struct lpm_image {

@@ -4,12 +4,12 @@
  * over the binary trie of the routes, from its leaves upwards (after Srinivasan and Varghese, "Fast address
  * lookups using controlled prefix expansion", 1999): what is below a point costs
  *
- *   min over w of   bytes of a node of w bits + STEP_COST for each route below
+ *   min over w of   bytes of a node of w bits + step for each route below
  *                   + what is below the points w bits further down
  *
- * or, packed, one node of leaves down to the longest route. STEP_COST is what one memory access less is worth
- * in bytes. The binary trie is never stored: it is the recursion over the sorted routes, halved bit by bit
- * by searching. Each of its points where two routes or more are left notes its decision (cut[], in
+ * or, packed, one node of leaves down to the longest route. `step` is how many bytes one memory access less
+ * is worth to a route. The binary trie is never stored: it is the recursion over the sorted routes, halved
+ * bit by bit by searching. Each of its points where two routes or more are left notes its decision (cut[], in
  * preorder, with the number of points below, so that emitting can pass over them); a route alone costs the
  * same wherever it is and is looked up by its remaining length. */
 #include "dataplane/addr.h"
@@ -19,9 +19,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define STEP_COST 6u
-#define WIDEST    12 /* bits of a node */
-#define PACKED    12 /* of a node of leaves */
+#define WIDEST 12 /* bits of a node */
+#define PACKED 12 /* of a node of leaves */
 
 /* A decision: bits of the node, whether it is packed, points from this one on through all below it. */
 #define CUT_PACKED 16u
@@ -50,7 +49,7 @@ void lpm_plan_free(struct lpm_plan *p)
 {
     mem_free(p->route, p->route_cap * sizeof *p->route);
     mem_free(p->cut, p->cut_cap * sizeof *p->cut);
-    *p = (struct lpm_plan){.n = 0};
+    *p = (struct lpm_plan){.step = p->step};
 }
 
 size_t lpm_plan_bytes(const struct lpm_plan *p)
@@ -81,13 +80,14 @@ static uint32_t choose(const struct lpm_plan *p, struct weight *w, uint32_t n, u
             cut = bits;
         }
     }
-    w->below[0] = best + n * STEP_COST;
+    w->below[0] = best + n * p->step;
     return cut;
 }
 
 static void plan_chains(struct lpm_plan *p, unsigned leaf)
 {
     p->leaf = leaf;
+    p->chain_step = p->step;
     p->chain_cost[0] = 0;
     for (unsigned rest = 1; rest <= 32; rest++) {
         struct weight w = {.longest = rest};
@@ -225,7 +225,7 @@ uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop)
     uint32_t all = hop;
     for (uint32_t i = 0; i < p->n; i++)
         all |= lpm_route_hop(p->route[i]);
-    if (!p->chain_cost[1] || p->leaf != lpm_leaf_size(all))
+    if (p->chain_step != p->step || p->leaf != lpm_leaf_size(all))
         plan_chains(p, lpm_leaf_size(all));
     p->cuts = p->at = 0;
     if (!weigh(p, 0, p->n, depth, &w)) {
