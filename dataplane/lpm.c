@@ -2,10 +2,11 @@
  *
  * What was asked is kept apart from what was compiled. The requested routes are a sorted sequence
  * (lpm_rib.c); lookups read the image, a trie that resolves many bits a step and holds the answers, not the
- * routes. The image is one block of memory:
+ * routes:
  *
- *   root[2^8 .. 2^16]   entries by the address's first bits, more as the table grows
- *   nodes               2^bits elements each, by the next bits of the address
+ *   head    the address space in up to 64 pieces, each with an entry; found by the first byte and up to three
+ *           bits more, in vector registers (lpm_head.c)
+ *   nodes   2^bits elements each, by the next bits of the address
  *
  *   entry, 32 bits      0 | next hop's identifier, 0: LPM_MISS        (lpm_hops.c)
  *                       1 | log2 of an element's bytes | bits | place  -> node
@@ -18,8 +19,8 @@
  * Every node has as many bits as suit what is below it, which lpm_plan.c decides when it compiles: wide nodes
  * where routes are dense, a chain of small ones towards a lone /32. The idea is that of Nilsson and Karlsson
  * ("IP-address lookup using LC-tries", 1999) and of Srinivasan and Varghese (1999); the tables of few bytes
- * for many leaves come from Degermark et al. (SIGCOMM 1997), the direct root from DIR-24-8 (Gupta, Lin and
- * McKeown, INFOCOM 1998). Changes are painted into the image one by one (lpm_image.c).
+ * for many leaves come from Degermark et al. (SIGCOMM 1997). Changes are painted into the image one by one
+ * (lpm_image.c).
  *
  * Invariants: between calls the image gives the routes' answers, or is marked broken; a node has two
  * different elements at least, so that an empty table has no node. How nodes are cut depends on the order of
@@ -31,8 +32,9 @@
  * done.
  *
  * Costs: an update is a search in the routes and a walk of one path, about half a microsecond; what lies
- * below a short prefix is walked through. About 4 bytes of image a route in a full Internet table, 15 where
- * most routes are /32s in runs, 100 for a lone /32; 8 to 12 bytes for the route itself. */
+ * below a short prefix is walked through. About 4 bytes of image a route in a full Internet table, 13 where
+ * most routes are /32s in runs, 100 in small tables, which are generous; 8 to 12 bytes for the route itself.
+ */
 #include "dataplane/lpm.h"
 #include "dataplane/addr.h"
 #include "dataplane/lpm_int.h"
@@ -191,6 +193,6 @@ size_t lpm_count(const struct lpm *t)
 
 size_t lpm_bytes(const struct lpm *t)
 {
-    return sizeof *t + lpm_rib_bytes(&t->rib) + lpm_hops_bytes(&t->hops) + lpm_image_bytes(&t->image) +
-           lpm_plan_bytes(&t->image.plan);
+    return sizeof *t - sizeof t->image.head + lpm_rib_bytes(&t->rib) + lpm_hops_bytes(&t->hops) +
+           lpm_image_bytes(&t->image) + lpm_plan_bytes(&t->image.plan);
 }

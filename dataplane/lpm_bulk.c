@@ -3,7 +3,7 @@
  * One lookup is a chain of loads; of many lookups the loads overlap. With AVX-512 one gather takes 16 of them
  * a step, at about the same cost however few lanes need it, so that what matters is to keep lanes busy:
  *
- *   64 addresses -> root -> step, while most lanes stand at a node -> answers
+ *   64 addresses -> head -> step, while most lanes stand at a node -> answers
  *                                                 | the others
  *                                                 v
  *                         queue: place of the answer, node, rest of the address
@@ -41,10 +41,18 @@ ALWAYS uint32_t step(const uint32_t *root, uint32_t node, uint32_t *rest)
 #endif
 }
 
+/* => the entry of the address's piece; rest: the bits the piece leaves. */
+ALWAYS uint32_t begin(const struct lpm *t, uint32_t addr, uint32_t *rest)
+{
+    uint32_t piece = lpm_head_piece(&t->image.head, addr);
+    *rest = addr << t->image.head.depth[piece];
+    return t->image.head.entry[piece];
+}
+
 static uint32_t image_one(const struct lpm *t, uint32_t addr)
 {
     const uint32_t *root = t->image.root;
-    uint32_t e = root[addr >> (32 - t->image.root_bits)], rest = addr << t->image.root_bits;
+    uint32_t rest, e = begin(t, addr, &rest);
     while (e & LPM_NODE)
         e = step(root, e, &rest);
     return lpm_hops_value(&t->hops, e);
@@ -69,12 +77,11 @@ static void walk_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexth
 static void portable_lanes(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n)
 {
     const uint32_t *root = t->image.root;
-    unsigned bits = t->image.root_bits, busy_n = 0;
+    unsigned busy_n = 0;
     uint32_t e[LANES], rest[LANES];
     uint8_t busy[LANES];
     for (unsigned i = 0; i < n; i++) {
-        e[i] = root[addr[i] >> (32 - bits)];
-        rest[i] = addr[i] << bits;
+        e[i] = begin(t, addr[i], &rest[i]);
         busy[busy_n] = (uint8_t)i;
         busy_n += e[i] >> 31;
     }
@@ -104,7 +111,7 @@ static void portable_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *n
 
 /* -- many, AVX-512 --------------------------------------------------------------------------------------- */
 
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,popcnt")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,popcnt")))
 #define VECS   4 /* vectors that take their steps together */
 #define GROUP  (16 * VECS)
 #define MOST   44  /* lanes of a group at a node that make a step of the group worth while */
@@ -218,24 +225,40 @@ AVX512 static void queue_run(const struct lpm *t, struct queue *q, uint32_t *nex
     }
 }
 
-/* The root and the first steps of up to 64 addresses, to be answered at nexthop[i] and on. Masked loads wait
+/* => the entries of the addresses' pieces, from registers; rest: the bits the pieces leave. */
+AVX512 ALWAYS __m512i begin16(const struct lpm_head *h, __m512i addr, __m512i *rest)
+{
+    const __m512i *c = (const void *)h->code, *e = (const void *)h->entry;
+    __m512i first = _mm512_srli_epi32(addr, 24), byte = _mm512_set1_epi32(255);
+    __m512i low = _mm512_permutex2var_epi8(c[0], first, c[1]),
+            high = _mm512_permutex2var_epi8(c[2], first, c[3]);
+    __m512i code = _mm512_and_si512(_mm512_mask_mov_epi32(low, _mm512_movepi32_mask(addr), high), byte);
+    __m512i unused = _mm512_sub_epi32(_mm512_set1_epi32(32), _mm512_srli_epi32(code, LPM_HEAD_SHIFT));
+    __m512i piece = _mm512_and_si512(code, _mm512_set1_epi32(LPM_PIECES - 1));
+    piece = _mm512_add_epi32(piece, _mm512_srlv_epi32(_mm512_slli_epi32(addr, 8), unused));
+    low = _mm512_permutex2var_epi32(e[0], piece, e[1]);
+    high = _mm512_permutex2var_epi32(e[2], piece, e[3]);
+    __m512i depth =
+        _mm512_and_si512(_mm512_permutexvar_epi8(piece, *(const __m512i *)(const void *)h->depth), byte);
+    *rest = _mm512_sllv_epi32(addr, depth);
+    return _mm512_mask_mov_epi32(low, _mm512_test_epi32_mask(piece, _mm512_set1_epi32(32)), high);
+}
+
+/* The piece and the first steps of up to 64 addresses, to be answered at nexthop[i] and on. Masked loads wait
  * for every store before them; only a last, partial group has them. */
 AVX512 ALWAYS void group_start(const struct lpm *t, struct queue *q, const uint32_t *addr, uint32_t *nexthop,
                                unsigned i, unsigned n)
 {
     const uint32_t *root = t->image.root;
-    const __m128i bits = _mm_cvtsi32_si128((int)t->image.root_bits),
-                  shift = _mm_cvtsi32_si128((int)(32 - t->image.root_bits));
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     struct group g;
     for (unsigned k = 0; k < VECS; k++) {
         __mmask16 in = lanes_of(n, 16 * k);
         __m512i a = n < GROUP ? _mm512_maskz_loadu_epi32(in, addr + i + 16 * k)
                               : _mm512_loadu_si512(addr + i + 16 * k);
-        g.e[k] = _mm512_i32gather_epi32(_mm512_srl_epi32(a, shift), root, 4);
+        g.e[k] = begin16(&t->image.head, a, &g.rest[k]);
         if (n < GROUP)
             g.e[k] = _mm512_maskz_mov_epi32(in, g.e[k]);
-        g.rest[k] = _mm512_sll_epi32(a, bits);
     }
     group_run(root, &g, MOST);
     for (unsigned k = 0; k < VECS; k++) {
@@ -275,7 +298,8 @@ AVX512 static void avx512_bulk(const struct lpm *t, const uint32_t *addr, uint32
 static bool have_avx512(void)
 {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vbmi");
 }
 
 /* -- many, AVX2 ------------------------------------------------------------------------------------------ */
@@ -306,6 +330,19 @@ AVX2 ALWAYS __m256i hops8(const struct lpm_hops *h, __m256i e)
     return _mm256_mask_i32gather_epi32(plain, (const int *)h->value, at, other, 4);
 }
 
+AVX2 ALWAYS __m256i begin8(const struct lpm_head *h, __m256i addr, __m256i *rest)
+{
+    const __m256i byte = _mm256_set1_epi32(255);
+    __m256i code = _mm256_i32gather_epi32((const void *)h->code, _mm256_srli_epi32(addr, 24), 1);
+    code = _mm256_and_si256(code, byte);
+    __m256i unused = _mm256_sub_epi32(_mm256_set1_epi32(32), _mm256_srli_epi32(code, LPM_HEAD_SHIFT));
+    __m256i piece = _mm256_and_si256(code, _mm256_set1_epi32(LPM_PIECES - 1));
+    piece = _mm256_add_epi32(piece, _mm256_srlv_epi32(_mm256_slli_epi32(addr, 8), unused));
+    __m256i depth = _mm256_i32gather_epi32((const void *)h->depth, piece, 1);
+    *rest = _mm256_sllv_epi32(addr, _mm256_and_si256(depth, byte));
+    return _mm256_i32gather_epi32((const void *)h->entry, piece, 4);
+}
+
 /* Eight lookups: the lanes that stand at a leaf stay there. */
 AVX2 ALWAYS __m256i follow8(const uint32_t *root, __m256i e, __m256i rest)
 {
@@ -320,12 +357,10 @@ AVX2 ALWAYS __m256i follow8(const uint32_t *root, __m256i e, __m256i rest)
 AVX2 static void avx2_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
 {
     const uint32_t *root = t->image.root;
-    const __m128i bits = _mm_cvtsi32_si128((int)t->image.root_bits),
-                  shift = _mm_cvtsi32_si128((int)(32 - t->image.root_bits));
     for (; n >= 8; n -= 8, addr += 8, nexthop += 8) {
         __m256i a = _mm256_loadu_si256((const void *)addr);
-        __m256i e = _mm256_i32gather_epi32((const int *)root, _mm256_srl_epi32(a, shift), 4);
-        e = follow8(root, e, _mm256_sll_epi32(a, bits));
+        __m256i rest, e = begin8(&t->image.head, a, &rest);
+        e = follow8(root, e, rest);
         _mm256_storeu_si256((void *)nexthop, hops8(&t->hops, e));
     }
     for (size_t i = 0; i < n; i++)

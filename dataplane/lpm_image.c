@@ -29,11 +29,6 @@
 
 /* -- memory ---------------------------------------------------------------------------------------------- */
 
-static unsigned root_bits_for(size_t routes)
-{
-    return routes < 64 ? 8 : routes < 1024 ? 10 : routes < 8192 ? 12 : routes < 100000 ? 14 : 16;
-}
-
 /* A small table may be generous: its bytes are few, and the caches hold them. */
 static uint32_t step_for(size_t routes)
 {
@@ -44,8 +39,8 @@ static uint32_t step_for(size_t routes)
 
 int lpm_image_init(struct lpm_image *m)
 {
-    *m = (struct lpm_image){.root_bits = root_bits_for(0), .plan.step = step_for(0)};
-    m->used = m->cap = sizeof *m->root << m->root_bits;
+    *m = (struct lpm_image){.plan.step = step_for(0)};
+    m->used = m->cap = MEM_LINE; /* never a node: 0 means none */
     m->root = mem_alloc(m->cap + PAD);
     return m->root ? 0 : -ENOMEM;
 }
@@ -58,7 +53,7 @@ void lpm_image_free(struct lpm_image *m)
 
 size_t lpm_image_bytes(const struct lpm_image *m)
 {
-    return m->cap + PAD;
+    return sizeof m->head + m->cap + PAD;
 }
 
 static unsigned char *node_bytes(const struct lpm_image *m, uint32_t node)
@@ -235,13 +230,13 @@ static bool can_show(const struct lpm_image *m, uint32_t node, uint32_t from, ui
            (!part_to || element(m, node, to) == hop);
 }
 
-/* Paint slots from..to of a node or the root, whose slots resolve down to depth; `slot` is its first. */
+/* Paint what the gap covers of a node of entries that resolves down to depth; `slot` is its first. */
 static void paint_slots(struct lpm_image *m, const struct lpm_rib *r, size_t slot, uint32_t addr,
                         unsigned depth, struct gap g)
 {
     uint32_t span = ~ip4_mask(depth);
     for (uint32_t a = (g.first > addr ? g.first : addr) & ~span;; a += span + 1) {
-        size_t at = slot + (depth ? (a - addr) >> (32 - depth) : 0);
+        size_t at = slot + ((a - addr) >> (32 - depth));
         uint32_t entry = paint(m, r, m->root[at], a, depth, g);
         m->root[at] = entry;
         if (g.last - a <= span)
@@ -280,6 +275,18 @@ static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t ent
     return lpm_node_settle(m, entry);
 }
 
+static void paint_pieces(struct lpm_image *m, const struct lpm_rib *r, struct gap g)
+{
+    for (uint32_t a = g.first;;) {
+        uint32_t piece = lpm_head_piece(&m->head, a), depth = m->head.depth[piece], mask = ip4_mask(depth);
+        uint32_t entry = paint(m, r, m->head.entry[piece], a & mask, depth, g);
+        m->head.entry[piece] = entry;
+        a |= ~mask;
+        if (a++ >= g.last)
+            return;
+    }
+}
+
 static void update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len)
 {
     struct gap g = {.first = addr, .hop = lpm_rib_match(r, addr, len)};
@@ -292,7 +299,7 @@ static void update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, 
             continue; /* inside the one before */
         if (next > g.first) {
             g.last = next - 1;
-            paint_slots(m, r, 0, 0, m->root_bits, g);
+            paint_pieces(m, r, g);
         }
         if (last == end)
             return;
@@ -300,7 +307,7 @@ static void update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, 
     }
     g.last = end;
     if (!m->broken)
-        paint_slots(m, r, 0, 0, m->root_bits, g);
+        paint_pieces(m, r, g);
 }
 
 void lpm_image_update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len,
@@ -314,55 +321,19 @@ void lpm_image_update(struct lpm_image *m, const struct lpm_rib *r, uint32_t add
 
 /* -- all of it ------------------------------------------------------------------------------------------- */
 
-static void start(struct lpm_image *m, size_t routes)
-{
-    unsigned bits = root_bits_for(routes);
-    size_t bytes = sizeof *m->root << bits;
-    memset(m->free, 0, sizeof m->free);
-    m->live = 0;
-    m->broken = bytes > m->cap && !resize(m, bytes);
-    if (m->broken)
-        return;
-    memset(m->root, 0, bytes);
-    m->root_bits = bits;
-    m->used = bytes;
-}
-
-/* Compile what was collected for one entry of the root. */
-static void flush(struct lpm_image *m)
-{
-    if (!m->plan.n)
-        return;
-    uint32_t slot = lpm_route_addr(m->plan.route[0]) >> (32 - m->root_bits);
-    uint32_t entry = lpm_plan_compile(m, m->root_bits, m->root[slot]);
-    m->root[slot] = entry;
-    m->plan.n = 0;
-}
-
-static void collect(struct lpm_image *m, uint64_t route)
-{
-    uint32_t addr = lpm_route_addr(route), shift = 32 - m->root_bits;
-    if (m->plan.n && addr >> shift != lpm_route_addr(m->plan.route[0]) >> shift)
-        flush(m);
-    if (lpm_route_len(route) > m->root_bits) {
-        m->broken |= lpm_plan_add(&m->plan, route) != 0;
-        return;
-    }
-    for (size_t i = 0; i < (size_t)1 << (m->root_bits - lpm_route_len(route)); i++)
-        m->root[(addr >> shift) + i] = lpm_route_hop(route);
-}
-
 void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r, size_t routes)
 {
     struct lpm_cursor c = lpm_rib_seek(r, 0, 0);
     uint64_t route;
-    start(m, routes);
+    memset(m->free, 0, sizeof m->free);
+    m->live = 0;
+    m->used = MEM_LINE;
+    m->broken = false;
     m->plan.n = 0;
     m->plan.step = step_for(routes);
     while (!m->broken && lpm_rib_next(r, &c, &route))
-        collect(m, route);
-    if (!m->broken)
-        flush(m);
+        m->broken = lpm_plan_add(&m->plan, route) != 0;
+    lpm_head_compile(m);
     m->fresh = m->live;
     m->changes = 0;
     m->routes = (uint32_t)routes;

@@ -116,10 +116,30 @@ static inline size_t lpm_node_at(uint32_t entry)
     return (size_t)(entry & LPM_PLACE) * LPM_UNIT;
 }
 
+/* Where lookups begin (lpm_head.c). */
+#define LPM_PIECES     64
+#define LPM_HEAD_SHIFT 6 /* of a code: how many bits more, above the first piece */
+#define LPM_HEAD_MORE  3 /* at most */
+#define LPM_TOP        (1u << (8 + LPM_HEAD_MORE + 1))
+
+struct lpm_head {
+    _Alignas(64) uint8_t code[256];
+    uint32_t entry[LPM_PIECES];
+    uint8_t depth[LPM_PIECES], pad[4]; /* loads of four bytes end inside */
+};
+
+/* => the piece that addr is in. */
+static inline uint32_t lpm_head_piece(const struct lpm_head *h, uint32_t addr)
+{
+    uint32_t code = h->code[addr >> 24];
+    return (code & (LPM_PIECES - 1)) + (addr << 8 >> 1 >> (31 - (code >> LPM_HEAD_SHIFT)));
+}
+
 /* What compiling needs besides the image: the routes below one entry and how their nodes are cut. */
 struct lpm_plan {
     uint64_t *route;
     uint32_t *cut;
+    uint32_t *top; /* LPM_TOP costs of the points near the top, numbered as in a heap; NULL: not wanted */
     uint32_t n, route_cap, cuts, cut_cap, at;
     uint32_t chain_cost[33]; /* of a route alone that many bits down; how its node is cut */
     uint32_t chain_cut[33];
@@ -129,8 +149,8 @@ struct lpm_plan {
 };
 
 struct lpm_image {
-    uint32_t *root; /* 2^root_bits entries, and after them the nodes: one block of memory */
-    unsigned root_bits;
+    struct lpm_head head;
+    uint32_t *root;             /* the nodes: one block of memory */
     bool broken;                /* memory ran out while compiling: must not be read */
     uint32_t free[LPM_CLASSES]; /* free nodes by size, linked through their first word; 0: none */
     size_t used, cap, live;     /* bytes: handed out once; room; in use */
@@ -162,6 +182,14 @@ unsigned lpm_leaf_size(uint32_t leaf);
 /* => the entry for all addresses below addr/depth: the plan's routes (sorted, all longer), of which hop
  * covers what they do not. The image is broken afterwards if memory ran out. */
 uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop);
+/* Cut the plan's whole address space into pieces and compile them. */
+void lpm_head_compile(struct lpm_image *m);
+/* The two halves of compiling: decide (=> false: no memory), and make the nodes of the plan's routes [lo,
+ * hi), in the same order. */
+bool lpm_plan_weigh(struct lpm_plan *p, unsigned depth, uint32_t hop);
+uint32_t lpm_plan_emit(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, uint32_t hop);
+/* => the first of the routes [lo, hi), equal in their first `depth` bits, whose next bit is set. */
+uint32_t lpm_plan_halve(const struct lpm_plan *p, uint32_t lo, uint32_t hi, unsigned depth);
 /* Collect one route. => 0, or -ENOMEM. */
 int lpm_plan_add(struct lpm_plan *p, uint64_t route);
 void lpm_plan_free(struct lpm_plan *p);

@@ -19,8 +19,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define WIDEST 12 /* bits of a node */
-#define PACKED 12 /* of a node of leaves */
+#define WIDEST 14 /* bits of a node */
+#define PACKED 14 /* of a node of leaves */
 
 /* A decision: bits of the node, whether it is packed, points from this one on through all below it. */
 #define CUT_PACKED 16u
@@ -112,8 +112,7 @@ static bool plan_point(struct lpm_plan *p, uint32_t *at)
     return true;
 }
 
-/* => the first of the routes [lo, hi), equal in their first `depth` bits, whose next bit is set. */
-static uint32_t halve(const struct lpm_plan *p, uint32_t lo, uint32_t hi, unsigned depth)
+uint32_t lpm_plan_halve(const struct lpm_plan *p, uint32_t lo, uint32_t hi, unsigned depth)
 {
     uint64_t bit = (uint64_t)1 << (63 - depth);
     while (lo < hi) {
@@ -126,9 +125,19 @@ static uint32_t halve(const struct lpm_plan *p, uint32_t lo, uint32_t hi, unsign
     return lo;
 }
 
-/* Weigh what is at and below a point: the routes [lo, hi), all at least depth bits long. => false: no
- * memory. */
-static bool weigh(struct lpm_plan *p, uint32_t lo, uint32_t hi, unsigned depth, struct weight *w)
+/* Note the costs of a route alone at the points on its way. */
+static void note_chain(struct lpm_plan *p, uint32_t point, unsigned depth, uint64_t route)
+{
+    for (; point < LPM_TOP && depth < lpm_route_len(route); depth++) {
+        p->top[point] = p->chain_cost[lpm_route_len(route) - depth];
+        point = 2 * point + (route >> (63 - depth) & 1);
+    }
+}
+
+/* Weigh what is at and below a point: the routes [lo, hi), all at least depth bits long; `point` is its
+ * number in a heap, near the top. => false: no memory. */
+static bool weigh(struct lpm_plan *p, uint32_t lo, uint32_t hi, unsigned depth, uint32_t point,
+                  struct weight *w)
 {
     lo += lo < hi && lpm_route_len(p->route[lo]) == depth;
     if (hi - lo < 2) {
@@ -136,23 +145,26 @@ static bool weigh(struct lpm_plan *p, uint32_t lo, uint32_t hi, unsigned depth, 
         w->longest = depth + rest;
         for (unsigned i = 0; i <= WIDEST; i++)
             w->below[i] = i < rest ? p->chain_cost[rest - i] : 0;
+        if (p->top && rest)
+            note_chain(p, point, depth, p->route[lo]);
         return true;
     }
     struct weight right;
-    uint32_t mid = halve(p, lo, hi, depth), at;
-    if (!plan_point(p, &at) || !weigh(p, lo, mid, depth + 1, w) || !weigh(p, mid, hi, depth + 1, &right))
+    uint32_t mid = lpm_plan_halve(p, lo, hi, depth), at;
+    if (!plan_point(p, &at) || !weigh(p, lo, mid, depth + 1, 2 * point, w) ||
+        !weigh(p, mid, hi, depth + 1, 2 * point + 1, &right))
         return false;
     for (unsigned i = WIDEST; i; i--)
         w->below[i] = w->below[i - 1] + right.below[i - 1];
     if (right.longest > w->longest)
         w->longest = right.longest;
     p->cut[at] = choose(p, w, hi - lo, w->longest - depth) | (p->cuts - at) << CUT_SHIFT;
+    if (p->top && point < LPM_TOP)
+        p->top[point] = w->below[0];
     return true;
 }
 
 /* -- emitting -------------------------------------------------------------------------------------------- */
-
-static uint32_t emit(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, uint32_t hop);
 
 static uint32_t emit_packed(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, unsigned bits,
                             uint32_t hop)
@@ -179,7 +191,7 @@ static void fill(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, 
 {
     struct lpm_plan *p = &m->plan;
     if (!bits) {
-        uint32_t entry = emit(m, lo, hi, depth, hop);
+        uint32_t entry = lpm_plan_emit(m, lo, hi, depth, hop);
         m->root[at] = entry;
         return;
     }
@@ -190,14 +202,14 @@ static void fill(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, 
             m->root[at + i] = hop;
         return;
     }
-    uint32_t mid = halve(p, lo, hi, depth);
+    uint32_t mid = lpm_plan_halve(p, lo, hi, depth);
     p->at += hi - lo > 1;
     fill(m, lo, mid, depth + 1, bits - 1, hop, at);
     fill(m, mid, hi, depth + 1, bits - 1, hop, at + ((size_t)1 << (bits - 1)));
 }
 
 /* => the entry for a point; what is already known to lie in it: as weigh. */
-static uint32_t emit(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, uint32_t hop)
+uint32_t lpm_plan_emit(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, uint32_t hop)
 {
     struct lpm_plan *p = &m->plan;
     if (lo < hi && lpm_route_len(p->route[lo]) == depth)
@@ -218,9 +230,8 @@ static uint32_t emit(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned dep
     return m->broken ? 0 : lpm_node_settle(m, node);
 }
 
-uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop)
+bool lpm_plan_weigh(struct lpm_plan *p, unsigned depth, uint32_t hop)
 {
-    struct lpm_plan *p = &m->plan;
     struct weight w;
     uint32_t all = hop;
     for (uint32_t i = 0; i < p->n; i++)
@@ -228,9 +239,14 @@ uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop)
     if (p->chain_step != p->step || p->leaf != lpm_leaf_size(all))
         plan_chains(p, lpm_leaf_size(all));
     p->cuts = p->at = 0;
-    if (!weigh(p, 0, p->n, depth, &w)) {
-        m->broken = true;
-        return 0;
-    }
-    return emit(m, 0, p->n, depth, hop);
+    return weigh(p, 0, p->n, depth, 1, &w);
+}
+
+uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop)
+{
+    struct lpm_plan *p = &m->plan;
+    if (lpm_plan_weigh(p, depth, hop))
+        return lpm_plan_emit(m, 0, p->n, depth, hop);
+    m->broken = true;
+    return 0;
 }
