@@ -20,13 +20,13 @@ struct acl_range {
 
 /* One rule; all of it is borrowed while building only. */
 struct acl_rule {
-    const struct prefix4 *src, *dst;       /* empty: any */
+    const struct prefix4 *src, *dst; /* empty: any */
     size_t n_src, n_dst;
     const struct acl_range *sport, *dport; /* empty: any */
     size_t n_sport, n_dport;
-    uint8_t proto;                         /* IP protocol number, 0: any */
+    uint8_t proto; /* IP protocol number, 0: any */
     bool allow;
-    uint32_t id;                           /* the caller's, returned in a hit */
+    uint32_t id; /* the caller's, returned in a hit */
 };
 
 /* What is classified. Only TCP and UDP have ports; for other protocols they are ignored, and a rule whose
@@ -49,7 +49,7 @@ static inline bool acl_has_ports(uint8_t proto)
 
 /* Compile rules, in evaluation order. Rules that share a prefix list, be it the same array or equal ones,
  * cost it once.
- * => owned by the caller; NULL: out of memory. */
+ * => owned by the caller; NULL: out of memory, or more than 2^30 rules or ten million ranges in one list. */
 struct acl *acl_build(const struct acl_rule *rules, size_t n);
 /* Free it; NULL is allowed. */
 void acl_free(struct acl *a);

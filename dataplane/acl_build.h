@@ -67,6 +67,7 @@ struct acl_build {
     uint32_t *stamp;         /* by value: its group in a plan being made, plus one */
     size_t cap_lines, cap_refs, cap_indexes, cap_boxes, limit;
     size_t work, work_limit; /* steps */
+    unsigned base;           /* dimensions done at the root of the tree being made */
     double copies;           /* of a box, at most, that a plan may make */
     double time;             /* a lookup, estimated */
 };

@@ -65,6 +65,15 @@ static void find_groups(struct sweep *s)
 /* Sort by the upper halves; other is as large. Digits that all have in common are passed over. */
 static void sort_events(uint64_t *event, uint64_t *other, size_t n)
 {
+    for (size_t i = 1; i < n && n <= 48; i++) {
+        uint64_t x = event[i];
+        size_t to = i;
+        for (; to && event[to - 1] > x; to--)
+            event[to] = event[to - 1];
+        event[to] = x;
+    }
+    if (n <= 48)
+        return;
     uint32_t count[4][256] = {{0}};
     for (size_t i = 0; i < n; i++)
         for (unsigned d = 0; d < 4; d++)
@@ -233,14 +242,21 @@ double acl_plan_search(size_t pieces, bool root)
     return root ? 4 + 4 * levels : 12 + 8 * levels;
 }
 
+/* => cycles for a crowd of n out of `all` items. A long one can be cut up again, all the better if it is a
+ * small part of all. */
+static double crowd_time(double n, double all)
+{
+    return n <= 24 ? acl_plan_list(n) : 30 + 5 * log2(n) + 2 * n * (n / all) * (n / all);
+}
+
 /* Weighted by items: who has more items gets more keys. */
 static void estimate(struct acl_plan *p, bool root)
 {
-    double time = 0, items = 0.001;
+    double time = 0, items = 0.001, all = (double)p->n;
     for (size_t i = 0; i < p->size.n; i++) {
         double n = p->size.at[i];
-        time += n * (n <= 24 ? acl_plan_list(n) : 30 + 5 * log2(n)); /* longer ones may be cut up again */
-        items += p->size.at[i];
+        time += n * crowd_time(n, all);
+        items += n;
     }
     p->time = time / items + acl_plan_search(p->last.n, root);
     if (p->wide.n)
@@ -248,17 +264,15 @@ static void estimate(struct acl_plan *p, bool root)
     p->pieces = 8.0 * (double)p->last.n;
 }
 
-/* -- the plan -------------------------------------------------------------------------------------------- */
-
 static int make(struct sweep *s, double wide)
 {
     struct acl_plan *p = s->p;
-    p->group = mem_array(p->n, sizeof *p->group);
-    p->place = mem_array(p->n, sizeof *p->place);
-    p->group_of = mem_array(p->n, sizeof *p->group_of);
-    s->active = mem_array(p->n + 1, sizeof *s->active);
-    if (!p->group || !p->place || !p->group_of || !s->active)
+    p->group = mem_array(p->n, sizeof *p->group + 3 * sizeof *p->place);
+    if (!p->group)
         return -ENOMEM;
+    p->place = (uint32_t *)(p->group + p->n);
+    p->group_of = p->place + p->n;
+    s->active = p->group_of + p->n;
     find_groups(s);
     int err = list_events(s);
     s->b->work += p->n + s->n_events;
@@ -275,8 +289,7 @@ int acl_plan_make(struct acl_build *b, const struct acl_vec *items, unsigned dim
     *p = (struct acl_plan){.dim = dim, .item = items->at, .n = items->n};
     int err = make(&s, wide);
     if (!err)
-        estimate(p, !done);
-    mem_free(s.active, (p->n + 1) * sizeof *s.active);
+        estimate(p, done == b->base);
     mem_free(s.event, s.cap_events * sizeof *s.event);
     acl_vec_free(&s.seq);
     return err;
@@ -315,9 +328,7 @@ int acl_plan_items(const struct acl_plan *p, uint32_t crowd, struct acl_vec *ite
 
 void acl_plan_free(struct acl_plan *p)
 {
-    mem_free(p->group, p->n * sizeof *p->group);
-    mem_free(p->place, p->n * sizeof *p->place);
-    mem_free(p->group_of, p->n * sizeof *p->group_of);
+    mem_free(p->group, p->n * (sizeof *p->group + 3 * sizeof *p->place));
     acl_pool_free(&p->crowds);
     acl_vec_free(&p->size);
     acl_vec_free(&p->up_to);

@@ -10,7 +10,7 @@ int acl_vec_room(struct acl_vec *v, size_t more)
 {
     if (v->cap - v->n >= more)
         return 0;
-    size_t cap = v->cap * 2 > v->n + more ? v->cap * 2 : v->n + more + 16;
+    size_t cap = v->cap * 2 > v->n + more ? v->cap * 2 : v->n + more + 30;
     uint32_t *at = mem_resize(v->at, v->cap * sizeof *at, cap * sizeof *at);
     if (!at)
         return -ENOMEM;
@@ -67,7 +67,7 @@ static struct acl_slot *find(const struct acl_pool *p, const uint32_t *seq, size
 /* Keep the slots at most half full. */
 static int grow(struct acl_pool *p)
 {
-    size_t n = p->n_slots ? p->n_slots * 2 : 16;
+    size_t n = p->n_slots ? p->n_slots * 4 : 32;
     struct acl_slot *old = p->slot, *slot = mem_array(n, sizeof *slot);
     if (!slot)
         return -ENOMEM;
@@ -86,7 +86,7 @@ static int grow(struct acl_pool *p)
 
 int acl_pool_put(struct acl_pool *p, const uint32_t *seq, size_t n, uint32_t *number)
 {
-    if (p->end.n * 2 >= p->n_slots && grow(p))
+    if (p->word.n + n > UINT32_MAX || (p->end.n * 2 >= p->n_slots && grow(p)))
         return -ENOMEM;
     uint64_t hash = hash_of(seq, n);
     struct acl_slot *s = find(p, seq, n, hash);

@@ -16,18 +16,18 @@
 #include <errno.h>
 #include <string.h>
 
-#define LEAF        8  /* lists up to this length are not cut up */
-#define GOOD_ENOUGH 40 /* cycles */
-#define WORTH       16 /* bytes an item that a cycle is worth */
-#define CACHE       (2.0 * (1 << 20))
+#define LEAF        8                 /* lists up to this length are not cut up */
+#define GOOD_ENOUGH 40                /* cycles */
+#define WORTH       16                /* bytes an item that a cycle is worth */
+#define CACHE       (2.0 * (1 << 20)) /* bytes with which a lookup takes twice as long as with few */
+#define LAVISH      64                /* copies of a box, more than most rules need */
+#define FEWER       3                 /* trees */
 
 /* Limits: bytes of trees, and steps of work for each item. */
 #define BASE      65536
 #define PER_ITEM  256
 #define PER_RANGE 12 /* each of a range's two numbers */
 #define WORK      512
-#define LAVISH    64 /* copies of a box, far more than are needed mostly */
-#define FEWER     3  /* trees */
 
 /* -- room ------------------------------------------------------------------------------------------------ */
 
@@ -93,7 +93,7 @@ int acl_index_add(struct acl_build *b, const uint32_t *last, size_t n, unsigned 
     unsigned levels = 1;
     for (; lines[levels - 1] > 1; levels++) {
         if (levels == ACL_LEVELS)
-            return -ENOMEM;
+            return -E2BIG;
         span[levels] = levels == 1 ? ACL_LINE : span[levels - 1] * ACL_FANOUT;
         lines[levels] = (lines[levels - 1] + ACL_FANOUT - 1) / ACL_FANOUT;
     }
@@ -185,21 +185,34 @@ static int plant(struct acl_build *b, const struct acl_plan *p, unsigned done, s
         a->index[number].ref = (uint32_t)a->n_refs;
         for (size_t i = 0; i < p->crowd.n; i++)
             a->ref[a->n_refs++] = child.at[p->crowd.at[i]];
-        *t = (struct tree){number | ACL_INDEX, time / weight + acl_plan_search(p->last.n, !done)};
+        *t = (struct tree){number | ACL_INDEX, time / weight + acl_plan_search(p->last.n, done == b->base)};
     }
     acl_vec_free(&child);
     acl_vec_free(&items);
     return err;
 }
 
-/* => numbers in the ranges that these items have in one dimension, each value's counted once. */
-static size_t ranges_of(const struct acl_build *b, const struct acl_vec *items, unsigned dim)
+/* => the dimensions in which these items have one value only. A key outside that fits none of them, so for
+ * what they leave over to one another they might as well have all of it. */
+static unsigned same_in(const struct acl_build *b, const struct acl_vec *items)
+{
+    unsigned same = items->n ? ACL_ALL : 0;
+    for (size_t i = 1; i < items->n && same; i++)
+        for (unsigned d = 0; d < ACL_DIMS; d++)
+            if (b->item[items->at[i]].value[d] != b->item[items->at[0]].value[d])
+                same &= ~(1u << d);
+    return same;
+}
+
+/* => numbers in the long lists that these items have in one dimension. */
+static size_t long_lists(const struct acl_build *b, const struct acl_vec *items, unsigned dim)
 {
     size_t n, sum = 0;
-    for (size_t i = 0; i < items->n; i++) {
-        acl_value_ranges(b, dim, b->item[items->at[i]].value[dim], &n);
-        sum += n > 2 ? n : 0;
-    }
+    for (size_t i = 0; i < items->n; i++)
+        if (b->item[items->at[i]].check) {
+            acl_value_ranges(b, dim, b->item[items->at[i]].value[dim], &n);
+            sum += n > 2 ? n : 0;
+        }
     return sum;
 }
 
@@ -212,8 +225,8 @@ static int choose(struct acl_build *b, const struct acl_vec *items, unsigned don
     for (unsigned i = 0; i < 2 * ACL_DIMS; i++) {
         unsigned d = i % ACL_DIMS;
         struct acl_plan p;
-        if (done & 1u << d || (ranges_of(b, items, d) > 8 * items->n) != i / ACL_DIMS ||
-            (i >= ACL_DIMS && best->dim != ACL_DIMS && best->time < GOOD_ENOUGH))
+        if (done & 1u << d || (long_lists(b, items, d) > 8 * items->n) != i / ACL_DIMS ||
+            (i >= ACL_DIMS && (!free || (best->dim != ACL_DIMS && best->time < GOOD_ENOUGH))))
             continue;
         int err = acl_plan_make(b, items, d, done, wide, &p);
         double n = (double)items->n, c = p.time + (p.boxes / n + p.pieces / (n + p.ends / 2)) / WORTH;
@@ -242,6 +255,7 @@ static void cut_off(const struct acl_build *b, struct acl_vec *items, unsigned d
 static int grow(struct acl_build *b, struct acl_vec *items, unsigned done, struct tree *t)
 {
     struct acl_plan best = {.dim = ACL_DIMS};
+    done |= same_in(b, items);
     cut_off(b, items, done);
     double time = acl_plan_list((double)items->n), cost = time + 2;
     int err = items->n > LEAF ? choose(b, items, done, 1, &cost, &best) : 0;
@@ -265,14 +279,15 @@ static int plant_all(struct acl_build *b, struct acl_vec *items, unsigned trees)
     for (a->n_trees = 0; !err && items->n; a->n_trees++) {
         struct acl_plan best = {.dim = ACL_DIMS};
         double cost = acl_plan_list((double)items->n);
+        b->base = same_in(b, items);
         if (items->n > LEAF && a->n_trees + 1 < trees)
             for (size_t i = 0; !err && i < sizeof wide / sizeof *wide; i++)
-                err = choose(b, items, 0, wide[i], &cost, &best);
+                err = choose(b, items, b->base, wide[i], &cost, &best);
         if (!err && best.dim == ACL_DIMS) {
-            err = grow(b, items, 0, &t);
+            err = grow(b, items, b->base, &t);
             items->n = 0;
         } else if (!err) {
-            err = plant(b, &best, 0, &t);
+            err = plant(b, &best, b->base, &t);
             items->n = 0;
             for (size_t i = 0; !err && i < best.wide.n; i++)
                 items->at[items->n++] = best.wide.at[i];

@@ -88,12 +88,13 @@ WITH ALWAYS void NAME(enter)(const struct acl *a, struct block *x, uint32_t root
         for (unsigned k = 0; k < n; k++)
             x->at[k] = x->at[k] * fanout + NAME(below)(line + (size_t)x->at[k] * ACL_LINE, x->part[k]);
     }
-    x->n_todo = 0;
+    unsigned todo = 0;
     for (unsigned k = 0; k < n; k++) {
         x->at[k] = ref[x->at[k]];
-        x->todo[x->n_todo] = k;
-        x->n_todo += x->at[k] >> 31;
+        x->todo[todo] = k;
+        todo += x->at[k] >> 31;
     }
+    x->n_todo = todo;
 }
 
 /* The keys that are at a further index. */
@@ -128,7 +129,8 @@ WITH static void NAME(check)(const struct acl *a, struct block *x)
 }
 
 /* Compare key k with WINDOW boxes of its list, and note what is left to do, without a branch on what fits. */
-WITH ALWAYS void NAME(look)(const struct acl *a, struct block *x, uint32_t k, bool sets)
+WITH ALWAYS void NAME(look)(const struct acl *a, struct block *x, uint32_t k, bool sets, unsigned *n_todo,
+                            unsigned *n_check)
 {
     uint32_t at = x->at[k];
     struct fit f = NAME(compare)(a->box + at, &x->key[k]);
@@ -137,29 +139,31 @@ WITH ALWAYS void NAME(look)(const struct acl *a, struct block *x, uint32_t k, bo
     note = f.fits && !check ? note : ACL_NONE;
     x->best[k] = lower(x->best[k], note);
     if (sets) {
-        x->check[x->n_check] = k;
-        x->n_check += check;
+        x->check[*n_check] = k;
+        *n_check += check;
     }
     x->at[k] = check ? first : at + WINDOW;
-    x->todo[x->n_todo] = k;
-    x->n_todo += !(f.fits | f.last);
+    x->todo[*n_todo] = k;
+    *n_todo += !(f.fits | f.last);
 }
 
 /* After some rounds few keys are left, each with a long list: better one after the other. */
 WITH ALWAYS void NAME(scan)(const struct acl *a, struct block *x, unsigned n, bool sets)
 {
-    x->n_todo = x->n_check = 0;
+    unsigned todo = 0, check = 0;
     for (unsigned k = 0; k < n; k++)
-        NAME(look)(a, x, k, sets);
+        NAME(look)(a, x, k, sets, &todo, &check);
     for (unsigned round = 1;; round++) {
-        if (sets && x->n_check)
+        x->n_todo = todo;
+        x->n_check = check;
+        if (check)
             NAME(check)(a, x);
         n = x->n_todo;
         if (round == ROUNDS || !n)
             break;
-        x->n_todo = x->n_check = 0;
+        todo = check = 0;
         for (unsigned i = 0; i < n; i++)
-            NAME(look)(a, x, x->todo[i], sets);
+            NAME(look)(a, x, x->todo[i], sets, &todo, &check);
     }
     for (unsigned i = 0; i < n; i++) {
         uint32_t k = x->todo[i];
