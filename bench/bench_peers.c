@@ -74,7 +74,8 @@ static void compare_seeds(const struct bench *b)
         for (size_t k = i + 1; k < b->n_goals; k++) {
             const struct bench_goal *x = &b->goal[i], *y = &b->goal[k];
             size_t n = subject(x->goal);
-            if (x->seed == y->seed || n != subject(y->goal) || strncmp(x->goal, y->goal, n) != 0)
+            if (x->seed == y->seed || n != subject(y->goal) || strncmp(x->goal, y->goal, n) != 0 ||
+                strcmp(x->want, y->want) != 0)
                 continue;
             both++;
             same += x->met == y->met;

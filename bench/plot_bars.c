@@ -124,14 +124,16 @@ static const struct bench_result *best_peer(const struct bench_result *r, size_t
     return best;
 }
 
-/* => what the row's goal wants, 0: it has none. */
-static double wanted(const struct bench *b, const struct bench_result *r)
+/* => what the row's goal wants of ours against that peer, 0: it has none. */
+static double wanted(const struct bench *b, const struct bench_result *r, const struct bench_result *peer)
 {
     char name[160];
     double want;
-    int n = snprintf(name, sizeof name, "%s, %s, %s: ", r->what, r->table, r->stream);
+    int n =
+        snprintf(name, sizeof name, "%s, %s, %s: %s / %s", r->what, r->table, r->stream, r->impl, peer->impl);
     for (size_t i = 0; i < b->n_goals; i++)
-        if (strncmp(b->goal[i].goal, name, (size_t)n) == 0 && sscanf(b->goal[i].want, ">= %lf", &want) == 1)
+        if (n < (int)sizeof name && strcmp(b->goal[i].goal, name) == 0 &&
+            sscanf(b->goal[i].want, ">= %lf", &want) == 1)
             return want;
     return 0;
 }
@@ -139,7 +141,7 @@ static double wanted(const struct bench *b, const struct bench_result *r)
 static void ratio_row(FILE *f, const struct bench *b, const struct bench_result *r,
                       const struct bench_result *peer, int y)
 {
-    const double x = x_of(peer->ratio), want = wanted(b, r);
+    const double x = x_of(peer->ratio), want = wanted(b, r, peer);
     plot_text(f, NAMES - 10, y + 12, "end", "%s, %s, %s: %s", r->what, r->table, r->stream, peer->impl);
     fprintf(f, "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>\n", fmin(x, x_of(1)), y,
             fabs(x - x_of(1)), BAR - 3, peer->ratio >= 1 ? "#1f6fb4" : "#d9731f");

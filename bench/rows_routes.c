@@ -233,7 +233,6 @@ static void build_row(struct bench *b, struct routes_bench *r)
                             .work = r->g.n,
                             .answers = BUILT,
                             .entries = r->g.n,
-                            .rounds = r->g.n > 100000 ? 3 : 0,
                             .want = r->want};
     row.run[row.n_runs++] = (struct bench_run){.name = "ours",
                                                .fn = lpm_built,

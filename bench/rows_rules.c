@@ -142,7 +142,6 @@ static void build_row(struct bench *b, struct rules_bench *r)
                             .work = r->g.n,
                             .answers = BUILT,
                             .entries = r->g.n,
-                            .rounds = r->g.n > 5000 ? 3 : 0,
                             .want = r->want};
     row.run[row.n_runs++] = (struct bench_run){.name = "ours",
                                                .fn = acl_built,
