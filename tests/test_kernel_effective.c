@@ -35,7 +35,7 @@ static uint32_t stage_table(size_t table, int stage)
 struct pair {
     const struct eff_route *row;
     struct prefix4 prefix;
-    bool alive, equal_lost; /* equal_lost: to a row with the same prefix, by nothing but R-02 */
+    bool alive, equal_lost; /* equal_lost: to a row with the same prefix, by nothing but the sources */
 };
 
 static bool plain(const struct eff_route *r)
@@ -68,8 +68,8 @@ static size_t pairs_of(struct judge *j, const struct eff_table *t, struct pair *
             const struct route_loss *lost = row->loss && row->loss[p].why ? &row->loss[p] : NULL;
             struct pair *x = arena_push(j->a, out, &n, &cap, sizeof *x);
             *x = (struct pair){row, row->prefix[p], !lost, false};
-            x->equal_lost =
-                lost && lost->to && has_prefix(lost->to, x->prefix) && plain(row) && plain(lost->to);
+            x->equal_lost = lost && lost->to && lost->to->source != row->source &&
+                            has_prefix(lost->to, x->prefix) && plain(row) && plain(lost->to);
         }
     return n;
 }
@@ -157,8 +157,7 @@ static int by_all(const void *x, const void *y)
     return c ? c : a->way != b->way ? (a->way < b->way ? -1 : 1) : a->id < b->id ? -1 : a->id > b->id;
 }
 
-/* Two rows of one source with the same prefix: the model keeps one, so the kernel gets one. Endpoints' rows
- * that throw may repeat a prefix, too. */
+/* Rows of the network that throw may repeat a prefix. */
 static size_t drop_equal(struct kernel_route *r, size_t n)
 {
     size_t kept = 0;
