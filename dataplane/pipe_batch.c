@@ -50,14 +50,16 @@ static_assert(sizeof(struct port_brief) == 32, "two ports in a cache line");
 
 /* A packet that may be a hit. */
 struct lane {
-    uint32_t at; /* in the chunk */
     uint32_t bytes;
-    uint8_t *ip;
+    uint32_t number; /* of its record, where its flow has a pair */
+    uint8_t at;      /* in the chunk */
+    uint8_t ahead;   /* what the image was asked for it; CHUNK: nothing */
     uint8_t proto, tcp_flags;
-    bool public;   /* came to the machine's public address */
-    bool opens;    /* it has to walk */
-    uint8_t ahead; /* what the image was asked for it; CHUNK: nothing */
+    bool public; /* came to the machine's public address */
+    bool opens;  /* it has to walk */
 };
+
+static_assert(CHUNK < UINT8_MAX, "packets of a chunk are counted in bytes");
 
 /* What a chunk leaves from step to step. */
 struct scratch {
@@ -65,6 +67,7 @@ struct scratch {
     struct lane lane[CHUNK + 1];
     struct flow_key key[CHUNK + 1];
     uint64_t place[CHUNK];
+    struct flow_pair *pair[CHUNK]; /* NULL: none */
     struct pipe_ahead ahead[CHUNK];
 };
 
@@ -73,6 +76,9 @@ struct batch {
     const struct image *img;
     int64_t now;
     const struct pipe_walks *walks;
+    const struct port_brief *brief;
+    uint32_t epoch;
+    uint8_t link_local;
     struct pipe_count passed;
 };
 
@@ -109,12 +115,13 @@ static void brief(struct pipe *p, const struct image *img)
 
 /* -- parse ----------------------------------------------------------------------------------------------- */
 
-/* => whether meta says nothing that a kept decision does not know of. */
+/* => whether meta says nothing that a kept decision does not know of. Without a branch on the direction,
+ * which nobody can foresee; so below. */
 static inline bool plain_meta(const struct port_brief *at, const struct pipe_packet *k)
 {
     const struct packet_meta *m = &k->packet->meta;
     if (at->kind == PORT_NIC)
-        return !(k->inbound && m->balanced);
+        return !((unsigned)k->inbound & (unsigned)(m->balanced != 0));
     if (at->kind == PORT_ENDPOINT)
         return (k->inbound ? m->endpoint : m->origin) != k->port;
     return true;
@@ -133,31 +140,44 @@ static inline bool whole(const uint8_t *ip, uint32_t room)
            len <= room;
 }
 
+/* => the outbound key of a packet from src to dst; ports: both as they stand in the header. */
+static inline struct flow_key outbound_key(const struct pipe_packet *k, uint8_t proto, ip4 src, ip4 dst,
+                                           uint32_t ports)
+{
+    const uint32_t swap = (src ^ dst) & -(uint32_t)k->inbound;
+    const unsigned half = 16u * k->inbound;
+    const uint32_t turned = ports << half | ports >> (-half & 31);
+    return flow_key_make(k->port, 0, proto, src ^ swap, dst ^ swap, (uint16_t)(turned >> 16),
+                         (uint16_t)turned);
+}
+
 /* => whether the packet is of the common kind: TCP or UDP, whole, without IP options; else it walks. */
-static inline bool parse(const struct batch *b, const struct pipe_packet *k, struct lane *l,
+static inline bool parse(const struct port_brief *brief, const struct pipe_packet *k, struct lane *l,
                          struct flow_key *key)
 {
     const struct packet *p = k->packet;
-    const struct port_brief *at = &b->p->brief[k->port];
-    uint8_t *ip = p->data + ETH_HLEN;
+    const struct port_brief *at = &brief[k->port];
+    const uint8_t *ip = p->data + ETH_HLEN;
     if (!at->keeps[k->inbound] || p->len < ETH_HLEN + WIRE_IP_HLEN + WIRE_UDP_HLEN ||
-        wire_get16(p->data + WIRE_ETH_TYPE) != WIRE_ETHERTYPE_IPV4 || ip[WIRE_IP_VHL] != 0x45 ||
+        wire_get32(p->data + WIRE_ETH_TYPE) >> 8 != (WIRE_ETHERTYPE_IPV4 << 8 | 0x45) ||
         (wire_get16(ip + WIRE_IP_FRAG) & (WIRE_IP_MF | WIRE_IP_OFFMASK)))
         return false;
-    l->bytes = wire_get16(ip + WIRE_IP_TLEN);
-    if (l->bytes < WIRE_IP_HLEN || l->bytes > p->len - ETH_HLEN || !whole(ip, l->bytes - WIRE_IP_HLEN) ||
+    const uint32_t bytes = wire_get16(ip + WIRE_IP_TLEN);
+    if (bytes < WIRE_IP_HLEN || bytes > p->len - ETH_HLEN || !whole(ip, bytes - WIRE_IP_HLEN) ||
         !plain_meta(at, k))
         return false;
-    l->ip = ip;
-    l->proto = ip[WIRE_IP_PROTO];
-    l->tcp_flags = l->proto == IPPROTO_NR_TCP ? ip[WIRE_IP_HLEN + WIRE_TCP_FLAGS] : 0;
-    const uint32_t src = wire_get32(ip + WIRE_IP_SRC), dst = wire_get32(ip + WIRE_IP_DST);
-    const uint16_t sport = wire_get16(ip + WIRE_IP_HLEN), dport = wire_get16(ip + WIRE_IP_HLEN + 2);
-    l->public = k->inbound && at->public_addr && dst == at->public_addr;
-    *key = k->inbound ? flow_key_make(k->port, 0, l->proto, l->public ? at->addr : dst, src, dport, sport)
-                      : flow_key_make(k->port, 0, l->proto, src, dst, sport, dport);
+    const uint8_t proto = ip[WIRE_IP_PROTO];
+    const uint8_t flags = proto == IPPROTO_NR_TCP ? ip[WIRE_IP_HLEN + WIRE_TCP_FLAGS] : 0;
+    const ip4 to = wire_get32(ip + WIRE_IP_DST);
+    const bool public = k->inbound && at->public_addr && to == at->public_addr;
+    *key = outbound_key(k, proto, wire_get32(ip + WIRE_IP_SRC), public ? at->addr : to,
+                        wire_get32(ip + WIRE_IP_HLEN));
+    l->bytes = bytes;
+    l->proto = proto;
+    l->tcp_flags = flags;
+    l->public = public;
     /* what opens a connection always walks; its MSS may be lowered besides */
-    l->opens = l->tcp_flags & TCP_SYN && (!(l->tcp_flags & TCP_ACK) || (at->lowers_mss && !k->inbound));
+    l->opens = flags & TCP_SYN && (!(flags & TCP_ACK) || (at->lowers_mss && !k->inbound));
     return true;
 }
 
@@ -200,15 +220,13 @@ static inline void rewrite(uint8_t *ip, uint8_t proto, unsigned addr_at, unsigne
 static inline void carry(struct packet_meta *m, const struct port_brief *at, const struct pipe_packet *k,
                          uint8_t flags)
 {
-    if (!k->inbound)
-        m->last_hop = k->port;
+    m->last_hop = k->inbound ? m->last_hop : k->port;
     if (at->kind == PORT_NIC) {
         m->consumer = 0;
         m->balanced = 0; /* inbound it is 0 already */
     } else if (at->kind == PORT_ENDPOINT) {
         m->endpoint = k->inbound ? k->port : PORT_NONE;
-        if (k->inbound)
-            m->realm = at->realm;
+        m->realm = k->inbound ? at->realm : m->realm;
     }
     if (flags & FLOW_IDENTITY) {
         m->identity = at->identity;
@@ -216,54 +234,73 @@ static inline void carry(struct packet_meta *m, const struct port_brief *at, con
     }
 }
 
-/* => the largest IP packet that the kept decision is good for. */
-static inline uint32_t largest(const struct batch *b, const struct port_brief *at, bool inbound,
-                               const struct flow_hot *h)
+/* => whether the kept decision is not for a packet of that size. */
+static inline bool too_large(const struct batch *b, const struct port_brief *at, const struct pipe_packet *k,
+                             uint32_t bytes, uint8_t link)
 {
-    return inbound ? UINT32_MAX : at->mtu ? at->mtu : h->link != b->img->link_local ? LINK_MTU : UINT32_MAX;
+    const uint32_t mtu = at->mtu ? at->mtu : link != b->link_local ? LINK_MTU : UINT16_MAX;
+    return bytes > (mtu | -(uint32_t)k->inbound);
+}
+
+/* Translate as kept. => false: the translation is not the flow's any more; nothing has changed. */
+static inline bool translate(const struct batch *b, const struct pipe_packet *k, const struct lane *l,
+                             const struct flow_key *key, const struct flow_hot *h)
+{
+    struct packet_meta *m = &k->packet->meta;
+    uint8_t *ip = k->packet->data + ETH_HLEN;
+    if (h->flags & FLOW_NAT) {
+        const struct nat_state *n = l->tcp_flags & (TCP_FIN | TCP_RST | TCP_SYN)
+                                        ? NULL
+                                        : nat_again(b->p, b->img, h->addr, *key, b->now);
+        if (!n)
+            return false;
+        rewrite(ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, nat_addr(n), nat_port(n));
+        m->sport = nat_port(n);
+    } else if (h->flags & FLOW_SNAT) {
+        rewrite(ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, h->addr, h->port);
+        m->sport = h->port;
+    } else if (l->public) {
+        rewrite(ip, l->proto, WIRE_IP_DST, WIRE_TCP_DPORT, b->p->brief[k->port].addr, key->sport);
+        m->dport = key->sport;
+    }
+    return true;
+}
+
+static __attribute__((noinline)) void carry_counts(struct pipe *p, uint32_t number, const struct flow_hot *h,
+                                                   uint32_t bytes)
+{
+    struct flow_state *s = pipe_record(p, number);
+    s->packets += !h->packets;
+    s->bytes += h->bytes < bytes;
 }
 
 /* Decide by what the flow's record keeps. => false: the packet has to walk, nothing has changed. */
 static inline bool hit(struct batch *b, struct pipe_packet *k, const struct lane *l,
-                       const struct flow_key *key, uint32_t place)
+                       const struct flow_key *key, struct flow_pair *pair)
 {
-    struct pipe *p = b->p;
-    const struct port_brief *at = &p->brief[k->port];
-    struct flow_pair *pair = pipe_pair(p, place);
+    const struct port_brief *at = &b->brief[k->port];
     struct flow_hot *h = &pair->half[k->inbound];
-    const int64_t timeout =
-        pair->half[0].flags & FLOW_CLOSED && p->linger < at->timeout ? p->linger : at->timeout;
-    if (!(h->flags & FLOW_DECIDED) || h->epoch != b->img->epoch || b->now - h->seen > timeout ||
-        l->bytes > largest(b, at, k->inbound, h))
+    const uint8_t flags = h->flags;
+    const int64_t silent = b->now - h->seen;
+    const uint32_t bytes = l->bytes;
+    if (!(flags & FLOW_DECIDED) || h->epoch != b->epoch || silent > at->timeout ||
+        too_large(b, at, k, bytes, h->link) || (pair->half[0].flags & FLOW_CLOSED && silent > b->p->linger))
         return false;
-    struct packet_meta *m = &k->packet->meta;
-    if (h->flags & FLOW_NAT) {
-        const struct nat_state *n =
-            l->tcp_flags & (TCP_FIN | TCP_RST | TCP_SYN) ? NULL : nat_again(p, b->img, h->addr, *key, b->now);
-        if (!n)
-            return false;
-        rewrite(l->ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, nat_addr(n), nat_port(n));
-        m->sport = nat_port(n);
-    } else if (h->flags & FLOW_SNAT) {
-        rewrite(l->ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, h->addr, h->port);
-        m->sport = h->port;
-    } else if (l->public) {
-        rewrite(l->ip, l->proto, WIRE_IP_DST, WIRE_TCP_DPORT, at->addr, key->sport);
-        m->dport = key->sport;
-    }
-    pair->half[0].seen = pair->half[1].seen = b->now;
-    if (__builtin_expect(!++h->packets, 0))
-        pipe_record(p, 2 * place + k->inbound)->packets++;
-    if (__builtin_expect((h->bytes += l->bytes) < l->bytes, 0))
-        pipe_record(p, 2 * place + k->inbound)->bytes++;
-    b->passed.packets++;
-    b->passed.bytes += l->bytes;
-    carry(m, at, k, h->flags);
-    if (l->tcp_flags & (TCP_FIN | TCP_RST))
-        pipe_note_close(p, 2 * place + k->inbound, l->tcp_flags, b->now);
-    k->hit = true;
     k->next = h->next;
     k->link = h->link;
+    if ((flags & (FLOW_NAT | FLOW_SNAT) || l->public) && !translate(b, k, l, key, h))
+        return false;
+    pair->half[0].seen = pair->half[1].seen = b->now;
+    h->packets++;
+    h->bytes += bytes;
+    if (__builtin_expect(!h->packets | (h->bytes < bytes), 0))
+        carry_counts(b->p, l->number, h, bytes);
+    b->passed.packets++;
+    b->passed.bytes += bytes;
+    k->hit = true;
+    carry(&k->packet->meta, at, k, flags);
+    if (l->tcp_flags & (TCP_FIN | TCP_RST))
+        pipe_note_close(b->p, l->number, l->tcp_flags, b->now);
     return true;
 }
 
@@ -293,9 +330,9 @@ static void walk(struct batch *b, struct pipe_packet *k, const struct pipe_ahead
 
 /* -- batches --------------------------------------------------------------------------------------------- */
 
-static size_t parse_all(const struct batch *b, struct pipe_packet *pkt, size_t n, struct lane *lane,
-                        struct flow_key *key)
+static size_t parse_all(const struct batch *b, struct pipe_packet *pkt, size_t n, struct scratch *x)
 {
+    const struct port_brief *brief = b->brief;
     size_t lanes = 0;
     for (size_t i = 0; i < n; i++)
         __builtin_prefetch(pkt[i].packet->data + ETH_HLEN);
@@ -305,25 +342,29 @@ static size_t parse_all(const struct batch *b, struct pipe_packet *pkt, size_t n
         k->mtu = 0;
         k->error = 0;
         k->reason = REASON_NONE;
-        lane[lanes].at = (uint32_t)i;
-        lanes += parse(b, k, &lane[lanes], &key[lanes]);
+        x->lane[lanes].at = (uint8_t)i;
+        lanes += parse(brief, k, &x->lane[lanes], &x->key[lanes]);
     }
     return lanes;
 }
 
 /* Inline, or the compiler takes it for a function without effect. */
-__attribute__((always_inline)) static inline void fetch(const struct batch *b, const uint64_t *place,
-                                                        size_t lanes)
+__attribute__((always_inline)) static inline void fetch(const struct batch *b, const struct pipe_packet *pkt,
+                                                        struct scratch *x)
 {
     const struct pipe *p = b->p;
-    for (size_t i = 0; i < lanes; i++)
-        if (place[i] != FLOW_MISS)
-            __builtin_prefetch(pipe_pair(p, (uint32_t)place[i]), 1);
-    for (size_t i = 0; p->n_nat && i < lanes; i++) {
-        const struct flow_hot *h = place[i] != FLOW_MISS ? &pipe_pair(p, (uint32_t)place[i])->half[0] : NULL;
-        if (h && h->flags & FLOW_NAT)
-            __builtin_prefetch(&p->nat[h->addr], 1);
+    for (size_t i = 0; i < x->lanes; i++) {
+        struct lane *l = &x->lane[i];
+        x->pair[i] = NULL;
+        if (x->place[i] == FLOW_MISS)
+            continue;
+        l->number = 2 * (uint32_t)x->place[i] + pkt[l->at].inbound;
+        x->pair[i] = pipe_pair(p, (uint32_t)x->place[i]);
+        __builtin_prefetch(x->pair[i], 1);
     }
+    for (size_t i = 0; p->n_nat && i < x->lanes; i++)
+        if (x->pair[i] && x->pair[i]->half[0].flags & FLOW_NAT)
+            __builtin_prefetch(&p->nat[x->pair[i]->half[0].addr], 1);
 }
 
 /* => the packet as its port's tables see it. */
@@ -354,40 +395,37 @@ static void look_ahead(const struct batch *b, const struct pipe_packet *pkt, str
     struct pipe_question q[CHUNK];
     size_t n = 0, new = 0;
     for (size_t i = 0; i < x->lanes; i++) {
-        const struct pipe_packet *k = &pkt[x->lane[i].at];
-        const bool miss = x->place[i] == FLOW_MISS;
-        const struct flow_hot *h = miss ? NULL : &pipe_pair(b->p, (uint32_t)x->place[i])->half[k->inbound];
-        x->lane[i].ahead = CHUNK;
-        if (h && h->flags & FLOW_DECIDED && h->epoch == b->img->epoch)
+        struct lane *l = &x->lane[i];
+        const struct pipe_packet *k = &pkt[l->at];
+        const struct flow_hot *h = x->pair[i] ? &x->pair[i]->half[k->inbound] : NULL;
+        l->ahead = CHUNK;
+        if (h && h->flags & FLOW_DECIDED && h->epoch == b->epoch)
             continue;
-        x->lane[i].ahead = (uint8_t)n;
-        q[n++] = question(k, x->key[i], x->lane[i].proto, miss);
-        new += miss;
+        l->ahead = (uint8_t)n;
+        q[n++] = question(k, x->key[i], l->proto, !h);
+        new += !h;
     }
-    if (n > 1) {
-        fetch_free(b->p, new);
-        pipe_ask(b->img, q, x->ahead, n);
+    if (!n)
         return;
-    }
-    for (size_t i = 0; i < x->lanes; i++)
-        x->lane[i].ahead = CHUNK;
+    fetch_free(b->p, new);
+    pipe_ask(b->img, q, x->ahead, n);
 }
 
 static void chunk(struct batch *b, struct pipe_packet *pkt, size_t n)
 {
     struct scratch x;
     const uint64_t freed = b->p->freed;
-    x.lanes = parse_all(b, pkt, n, x.lane, x.key);
+    x.lanes = parse_all(b, pkt, n, &x);
     if (x.lanes)
         flowtab_get_bulk(b->p->index, x.key, x.place, x.lanes);
-    fetch(b, x.place, x.lanes);
+    fetch(b, pkt, &x);
     look_ahead(b, pkt, &x);
     for (size_t i = 0, l = 0; i < n; i++) {
         const struct lane *lane = l < x.lanes && x.lane[l].at == i ? &x.lane[l] : NULL;
         if (!lane)
             walk(b, &pkt[i], NULL);
-        else if (lane->opens || x.place[l] == FLOW_MISS || b->p->freed != freed ||
-                 !hit(b, &pkt[i], lane, &x.key[l], (uint32_t)x.place[l]))
+        else if (lane->opens || !x.pair[l] || b->p->freed != freed ||
+                 !hit(b, &pkt[i], lane, &x.key[l], x.pair[l]))
             walk(b, &pkt[i], lane->ahead < CHUNK ? &x.ahead[lane->ahead] : NULL);
         l += lane != NULL;
     }
@@ -398,6 +436,9 @@ void pipe_batch(struct pipe *p, const struct image *img, int64_t now, struct pip
 {
     struct batch b = {.p = p, .img = img, .now = now, .walks = walks};
     brief(p, img);
+    b.brief = p->brief;
+    b.epoch = img->epoch;
+    b.link_local = img->link_local;
     for (size_t i = 0; i < n; i += CHUNK)
         chunk(&b, pkt + i, n - i < CHUNK ? n - i : CHUNK);
     p->count_of[REASON_NONE].packets += b.passed.packets;
