@@ -15,11 +15,13 @@
 enum { HOPS = 100, HOSTS = 4096, TRIES = 1 << 14, RULES = 100, OWN = 1, PEERS = 2 };
 
 #define INTERNET IP4(93, 0, 0, 0)
+static const struct port_range listens = {IPPROTO_NR_TCP, 443, 443};
+
 #define SERVICES (sizeof service / sizeof *service)
 
 static const uint16_t service[] = {443, 80, 8443, 5432, 1433, 6379, 9092, 22};
 
-static ip4 nic_addr(uint32_t nic)
+ip4 net_nic(uint32_t nic)
 {
     return IP4(10, 200, 1, 0) + nic;
 }
@@ -41,13 +43,27 @@ static struct image_port *add_port(struct image *img, enum port_kind kind, uint3
     return p;
 }
 
+static void add_address(struct image *img, uint32_t realm, ip4 addr, uint32_t port)
+{
+    bench_check(exact_set(img->addresses, realm, addr, port), "exact_set");
+}
+
 static void add_ports(struct image *img)
 {
     img->port = arena_array(img->arena, NET_NICS + HOPS + 1, sizeof *img->port);
     for (uint32_t i = 0; i < NET_NICS; i++) {
-        struct image_port *p = add_port(img, PORT_NIC, OWN, nic_addr(i));
+        struct image_port *p = add_port(img, PORT_NIC, OWN, net_nic(i));
         p->table = 0;
         p->pool = 0;
+        p->has_host = true;
+        p->host = (struct host_config){.port = i,
+                                       .addr = net_nic(i),
+                                       .mac = {2, 0, 0, 0, 0, (uint8_t)i},
+                                       .fabric_mac = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc},
+                                       .mtu = 1500,
+                                       .listens = &listens,
+                                       .n_listens = 1};
+        add_address(img, OWN, net_nic(i), i);
         for (uint32_t a = 0; a < 4; a++)
             p->acl[a / 2][a % 2] = a;
     }
@@ -63,8 +79,8 @@ static void add_routes(struct net *n)
     struct gen_routes g = gen_cloud(1, n->seed);
     struct image_table *t = img->table = arena_alloc(img->arena, sizeof *t);
     img->n_tables = 1;
-    t->nexthop = arena_array(img->arena, HOPS + 1, sizeof *t->nexthop);
-    t->n = HOPS + 1;
+    t->nexthop = arena_array(img->arena, HOPS + 2, sizeof *t->nexthop);
+    t->n = HOPS + 2;
     for (uint32_t h = 0; h <= HOPS; h++)
         t->nexthop[h] = (struct image_nexthop){.action = h == HOPS ? NH_INTERNET
                                                          : h % 4   ? NH_PORT
@@ -73,7 +89,9 @@ static void add_routes(struct net *n)
                                                .port = NET_NICS + h,
                                                .crossing = h % 4 || h == HOPS ? NONE32 : 0};
     bench_check(lpm_build(&t->lpm, g.route, g.n), "lpm_build");
+    t->nexthop[HOPS + 1] = (struct image_nexthop){.action = NH_REALM, .realm = OWN, .crossing = NONE32};
     bench_check(lpm_add(t->lpm, INTERNET, 8, HOPS), "lpm_add");
+    bench_check(lpm_add(t->lpm, IP4(10, 200, 0, 0), 16, HOPS + 1), "lpm_add");
     n->dst = bench_array(TRIES, sizeof *n->dst);
     gen_addresses(&g, GEN_IN_PREFIX, n->dst, TRIES);
     gen_routes_free(&g);
@@ -94,16 +112,11 @@ static void add_rules(struct net *n)
     }
 }
 
-static void add_address(struct image *img, uint32_t realm, ip4 addr, uint32_t port)
-{
-    bench_check(exact_set(img->addresses, realm, addr, port), "exact_set");
-}
-
 /* => whether the rules let every service be reached at dst. */
 static bool allowed(const struct image *img, ip4 dst)
 {
     for (size_t i = 0; i < SERVICES; i++) {
-        const struct acl_key key = {nic_addr(0), dst, 1024, service[i], IPPROTO_NR_TCP};
+        const struct acl_key key = {net_nic(0), dst, 1024, service[i], IPPROTO_NR_TCP};
         if (!acl_classify(img->acl[0].acl, &key).allow || !acl_classify(img->acl[1].acl, &key).allow)
             return false;
     }
@@ -184,7 +197,7 @@ struct flow_key net_flow(const struct net *n, bool public, uint32_t i)
     const uint32_t nic = i % NET_NICS, rest = i / NET_NICS;
     const uint64_t h = hash_mix(n->seed + i);
     const ip4 dst = public ? INTERNET + 1 + (uint32_t)(h % HOSTS) * 257 : n->dst[h % n->n_dst];
-    return flow_key_make(nic, 0, IPPROTO_NR_TCP, nic_addr(nic), dst, (uint16_t)(1024 + rest % 60000),
+    return flow_key_make(nic, 0, IPPROTO_NR_TCP, net_nic(nic), dst, (uint16_t)(1024 + rest % 60000),
                          service[rest / 60000 % SERVICES]);
 }
 

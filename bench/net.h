@@ -20,6 +20,9 @@ struct net {
     size_t n_dst;
 };
 
+/* => the address of a machine; it listens on TCP port 443. */
+ip4 net_nic(uint32_t nic);
+
 struct net net_make(uint64_t seed);
 void net_free(struct net *n);
 
