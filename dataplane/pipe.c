@@ -4,9 +4,10 @@
  * next.
  *
  * Order (scenario contract, section 2). Out of a NIC: source check (with it what the network carries at all,
- * A-07), security admin rules (G-16), NIC security group, subnet security group, route, then what the route's next hop asks for (peering
- * crossing, translation, identity). Into a NIC: public address, address check, security admin rules,
- * subnet security group, NIC security group. The first stage that drops names the reason; later ones do not run.
+ * A-07), security admin rules (G-16), NIC security group, subnet security group, route, then what the route's
+ * next hop asks for (peering crossing, translation, identity). Into a NIC: public address, address check,
+ * security admin rules, subnet security group, NIC security group. The first stage that drops names the
+ * reason; later ones do not run.
  *
  * Flow records. The key is (port, direction, 5-tuple). The first packet that may leave a port makes two
  * records: its own, and one for the answer coming back into that port (G-05: replies need no rule); likewise

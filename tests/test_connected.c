@@ -1,5 +1,6 @@
 /* test_connected.c - what network managers connect (Y-20): meshes, hubs and spokes; rows, tags, packets. */
 #include "tests/support_model.h"
+#include "tests/support_prop.h"
 #include "tests/support_story.h"
 #include "tests/support_world.h"
 
@@ -198,6 +199,25 @@ Test(connected, Y20_overlap_may_be_disallowed)
     arena_free(a);
 }
 
+/* Why a mesh does not lead where one might think it does. */
+Test(connected, Y20_what_a_mesh_leaves_out_is_told)
+{
+    load("virtualNetworks:\n" NET("a", "10.1.0.0/16", "10.1.1.0/24", "")
+             NET("b", "10.2.0.0/16", "10.2.1.0/24", "") NET("c", "10.2.0.0/17", "10.2.1.0/24", "")
+                 NET("far", "10.4.0.0/16", "10.4.1.0/24", ", location: eastus")
+                     NET("out", "10.5.0.0/16", "10.5.1.0/24", "") MESH("a, b, c, far", ""));
+    const struct vnet *a = model_vnet(l.m, "a");
+    same(connected_absent(l.a, l.m, a, lab_ip("10.2.1.4")),
+         "c is in the mesh 'mesh', too, but that address overlaps and is taken out of it (Y-20)");
+    same(connected_absent(l.a, l.m, a, lab_ip("10.4.1.4")),
+         "far is in the mesh 'mesh', too, but in another region, and the mesh is not global (Y-20)");
+    cr_assert_null(connected_absent(l.a, l.m, a, lab_ip("10.2.200.4")));
+    cr_assert_null(connected_absent(l.a, l.m, a, lab_ip("10.1.1.4")));
+    cr_assert_null(connected_absent(l.a, l.m, a, lab_ip("10.5.1.4")));
+    cr_assert_null(connected_absent(l.a, l.m, model_vnet(l.m, "out"), lab_ip("10.4.1.4")));
+    loaded_free(&l);
+}
+
 /* -- tags and private endpoints -------------------------------------------------------------------------- */
 
 Test(connected, G09_Y20_virtual_network_means_the_mesh)
@@ -378,6 +398,145 @@ Test(connected, P01_existing_peerings)
     are("a/s", "10.2.0.0/16 ConnectedGroup b, 10.3.0.0/16 ConnectedGroup c");
     loaded_free(&l);
     arena_free(a);
+}
+
+/* On-premises reaches the spokes that use the hub's gateway, and answers find their way back. */
+Test(connected, P05_P11_hub_as_gateway_in_packets)
+{
+    story(HUB_GATEWAY
+          "virtualNetworkGateways: [{name: gw, virtualNetwork: a, connections: [hq]}]\n"
+          "onPremisesNetworks: [{name: hq, addressPrefixes: [192.168.0.0/16], hosts: [{name: pc, ipAddress: "
+          "192.168.0.9}]}]\n"
+          "networkInterfaces: [{name: vb, subnet: b/s, listens: [tcp/443]}, {name: va, subnet: a/s, listens: "
+          "[tcp/443]}]\n" SPOKES(
+              ", useHubGateway: true") "timeline: [{at: 30s, remove: "
+                                       "networkManagers/corp/networkGroups/g/staticMembers/b}]\n"
+                                       "flows:\n"
+                                       "  - {at: 1s, from: pc, to: 10.2.1.4, expect: {verdict: delivered, "
+                                       "path: [hq/pc, gw, vb], returnPath: [vb, gw, hq/pc]}}\n"
+                                       "  - {at: 1s, from: vb, to: va, expect: {verdict: delivered, "
+                                       "nextHopType: VNetPeering}}\n"
+                                       "  - {at: 31s, from: vb, to: va, expect: {verdict: dropped, reason: "
+                                       "RouteNone}}\n"
+                                       "  - {at: 31s, from: pc, to: 10.2.1.4, expect: {verdict: dropped}}\n");
+}
+
+/* -- who has which address, by counting ------------------------------------------------------------------ */
+
+enum { NETS = 7 };
+
+static bool holds(const struct vnet *v, ip4 ip)
+{
+    for (size_t i = 0; i < v->addressPrefixes.n; i++)
+        if (prefix4_has(v->addressPrefixes.at[i], ip))
+            return true;
+    return false;
+}
+
+/* => the member that an address belongs to for everybody in a group: the only one that has it, and nobody
+ * outside who is peered with a member has it, too. */
+static const struct vnet *only_one(const struct connected_group *g, ip4 ip)
+{
+    const struct vnet *only = NULL;
+    bool member[NETS] = {false};
+    for (size_t i = 0; i < g->members.n; i++)
+        member[g->members.at[i].vnet->index] = true;
+    for (size_t i = 0; i < g->members.n; i++) {
+        const struct vnet *v = g->members.at[i].vnet;
+        if (holds(v, ip) && only)
+            return NULL;
+        only = holds(v, ip) ? v : only;
+    }
+    for (size_t i = 0; i < g->members.n; i++)
+        for (size_t k = 0; k < g->members.at[i].vnet->virtualNetworkPeerings.n; k++) {
+            const struct vnet *out = g->members.at[i].vnet->virtualNetworkPeerings.at[k].remoteVirtualNetwork;
+            if (!member[out->index] && holds(out, ip))
+                return NULL;
+        }
+    return only;
+}
+
+static bool peer_has(const struct vnet *v, ip4 ip)
+{
+    for (size_t i = 0; i < v->virtualNetworkPeerings.n; i++)
+        if (holds(v->virtualNetworkPeerings.at[i].remoteVirtualNetwork, ip))
+            return true;
+    return false;
+}
+
+static const char *random_nets(struct arena *a, struct rng *r)
+{
+    const char *text = "virtualNetworks:\n";
+    bool peered[NETS][NETS] = {{false}};
+    for (int n = 0; n < 3; n++) {
+        const uint32_t x = (uint32_t)rng_below(r, NETS), y = (uint32_t)rng_below(r, NETS);
+        peered[x][y] = peered[y][x] = x != y;
+    }
+    for (uint32_t i = 0; i < NETS; i++) {
+        const char *prefixes = "", *links = "";
+        for (size_t k = 0, n = 1 + rng_below(r, 2); k < n; k++) {
+            const unsigned len = 14 + (unsigned)rng_below(r, 5);
+            const ip4 at = (IP4(10, 0, 0, 0) | (ip4)rng_below(r, 1 << 20)) & ~(UINT32_MAX >> len);
+            char p[PREFIX4_STRLEN];
+            prefixes = arena_printf(a, "%s%s%s", prefixes, k ? ", " : "",
+                                    prefix4_format((struct prefix4){at, (uint8_t)len}, p));
+        }
+        for (uint32_t k = 0; k < NETS; k++)
+            if (peered[i][k])
+                links = arena_printf(a, "%s%s{remoteVirtualNetwork: n%u}", links, *links ? ", " : "", k);
+        text = arena_printf(
+            a, "%s  - {name: n%u, location: %s, addressPrefixes: [%s], virtualNetworkPeerings: [%s]}\n", text,
+            i, rng_below(r, 2) ? "eastus" : "westus", prefixes, links);
+    }
+    const char *members = "";
+    for (uint32_t i = 0; i < NETS; i++)
+        if (rng_below(r, 4))
+            members = arena_printf(a, "%s%sn%u", members, *members ? ", " : "", i);
+    return arena_printf(
+        a,
+        "%snetworkManagers: [{name: m, networkGroups: [{name: g, staticMembers: [%s]}], "
+        "connectivityConfigurations: [\n"
+        "  {name: mesh, connectivityTopology: Mesh, isGlobal: %s, appliesToGroups: [{networkGroup: g}]}]}]\n",
+        text, members, rng_below(r, 2) ? "true" : "false");
+}
+
+/* => how many addresses were asked that the mesh leads to. */
+static size_t check_viewer(const struct vnet *v, struct rng *r)
+{
+    size_t hits = 0;
+    const struct eff_table *t = routes_effective_view(l.a, l.m, (struct route_view){v, NULL});
+    for (int n = 0; n < 200; n++) {
+        const ip4 ip = IP4(10, 0, 0, 0) | (ip4)rng_below(r, 1 << 20);
+        if (holds(v, ip) ||
+            peer_has(v, ip)) /* their rows are longer or come first, or not: another test's business */
+            continue;
+        const struct eff_route *row = routes_select(t, ip, NULL);
+        const struct vnet *want = v->connectedGroups.n ? only_one(v->connectedGroups.at[0], ip) : NULL;
+        char text[IP4_STRLEN];
+        cr_assert_eq(row->type == NH_TYPE_CONNECTED_GROUP, want != NULL, "%s from %s", ip4_format(ip, text),
+                     v->name);
+        if (want)
+            cr_assert_eq(row->remote, want, "%s from %s", ip4_format(ip, text), v->name);
+        hits += want != NULL;
+    }
+    return hits;
+}
+
+Test(connected, property_Y20_who_has_an_address_for_everybody)
+{
+    struct rng r;
+    prop_seed(&r, "meshes");
+    size_t hits = 0;
+    for (int round = 0; round < 60; round++) {
+        struct arena *a = arena_new("test");
+        l = load_text(random_nets(a, &r));
+        cr_assert_not_null(l.m, "%s", loaded_findings(&l));
+        for (size_t i = 0; i < l.m->virtualNetworks.n; i++)
+            hits += check_viewer(&l.m->virtualNetworks.at[i], &r);
+        loaded_free(&l);
+        arena_free(a);
+    }
+    cr_assert_gt(hits, 1000, "%zu", hits);
 }
 
 /* -- limits ---------------------------------------------------------------------------------------------- */

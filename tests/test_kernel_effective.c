@@ -47,7 +47,8 @@ static bool network(const struct eff_route *r)
 {
     return r->source == ROUTE_DEFAULT &&
            (r->type == NH_TYPE_VNET_LOCAL || r->type == NH_TYPE_VNET_PEERING ||
-            r->type == NH_TYPE_VNET_GLOBAL_PEERING || r->type == NH_TYPE_INTERFACE_ENDPOINT);
+            r->type == NH_TYPE_VNET_GLOBAL_PEERING || r->type == NH_TYPE_INTERFACE_ENDPOINT ||
+            r->type == NH_TYPE_CONNECTED_GROUP);
 }
 
 static bool has_prefix(const struct eff_route *r, struct prefix4 p)

@@ -236,6 +236,53 @@ Test(manage, G16_private_endpoints)
           "  - {at: 61s, from: c, to: pe, resource: store, expect: {verdict: dropped, reason: AdminRuleDeny, rule: none}}\n");
 }
 
+/* What is always allowed does not open a Standard public address that no group guards (G-19). */
+Test(manage, G16_G19_public_address)
+{
+    story(
+        "virtualNetworks: [{name: hub, addressPrefixes: [10.0.0.0/16], subnets: [{name: a, addressPrefix: "
+        "10.0.1.0/24}]}]\n"
+        "publicIPAddresses: [{name: ip, ipAddress: 20.50.1.4}, {name: jp, ipAddress: 20.50.1.5}]\n"
+        "networkSecurityGroups: [{name: shut}]\n"
+        "networkInterfaces: [{name: bare, subnet: hub/a, publicIPAddress: ip, listens: [tcp/443]},\n"
+        "  {name: kept, subnet: hub/a, publicIPAddress: jp, networkSecurityGroup: shut, listens: "
+        "[tcp/443]}]\n"
+        "internetHosts: [{name: web, ipAddress: 93.184.216.34}]\n" MANAGER(
+            "  {name: all, priority: 50, direction: Inbound, access: AlwaysAllow, protocol: Any}\n") "flows:"
+                                                                                                     "\n"
+                                                                                                     "  - "
+                                                                                                     "{from: "
+                                                                                                     "web, "
+                                                                                                     "to: "
+                                                                                                     "20.50."
+                                                                                                     "1.4, "
+                                                                                                     "expect:"
+                                                                                                     " {"
+                                                                                                     "verdict"
+                                                                                                     ": "
+                                                                                                     "dropped"
+                                                                                                     ", "
+                                                                                                     "reason:"
+                                                                                                     " Inboun"
+                                                                                                     "dClosed"
+                                                                                                     "}}\n"
+                                                                                                     "  - "
+                                                                                                     "{from: "
+                                                                                                     "web, "
+                                                                                                     "to: "
+                                                                                                     "20.50."
+                                                                                                     "1.5, "
+                                                                                                     "expect:"
+                                                                                                     " {"
+                                                                                                     "verdict"
+                                                                                                     ": "
+                                                                                                     "deliver"
+                                                                                                     "ed, "
+                                                                                                     "rule: "
+                                                                                                     "all}}"
+                                                                                                     "\n");
+}
+
 /* In time: rules, members and whole configurations come and go; what was open stays (G-06). */
 Test(manage, G16_changes_in_time)
 {

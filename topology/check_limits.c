@@ -55,12 +55,12 @@
     X(ZONE_RECORDS, "L-14", 25000, "record sets")                                                            \
     X(ZONE_LINKS, "L-14", 1000, "links")                                                                     \
     X(ZONE_REGISTRATIONS, "L-14", 100, "links with registration")                                            \
-    X(ADMIN_RULES, "L-15", 100, "security admin rules")                                                       \
-    X(GROUP_MEMBERS, "L-16", 250, "virtual networks in one connected group")                                  \
-    X(GROUP_ENDPOINTS, "L-16", 2000, "private endpoints in one connected group")                              \
-    X(GROUP_ENDPOINTS_HIGH, "L-16", 20000, "private endpoints in one connected group (high scale)")           \
-    X(GROUPS_VNET, "L-16", 2, "connected groups")                                                             \
-    X(ADMIN_PREFIXES, "L-15", 20000, "IP prefixes in its security admin rules")                               \
+    X(ADMIN_RULES, "L-15", 100, "security admin rules")                                                      \
+    X(GROUP_MEMBERS, "L-16", 250, "virtual networks in one connected group")                                 \
+    X(GROUP_ENDPOINTS, "L-16", 2000, "private endpoints in one connected group")                             \
+    X(GROUP_ENDPOINTS_HIGH, "L-16", 20000, "private endpoints in one connected group (high scale)")          \
+    X(GROUPS_VNET, "L-16", 2, "connected groups")                                                            \
+    X(ADMIN_PREFIXES, "L-15", 20000, "IP prefixes in its security admin rules")                              \
     X(NAT_ADDRESSES, "O-02", 16, "public IP addresses")
 
 enum limit {
@@ -239,10 +239,12 @@ static void limit_vnets(struct check *c)
         size_t endpoints = 0;
         for (size_t k = 0; k < g->members.n; k++)
             endpoints += in[g->members.at[k].vnet->index].endpoints;
-        over(c, LIMIT_GROUP_MEMBERS, g->members.n, g->config->at, "connectivity configuration", g->config->name);
+        over(c, LIMIT_GROUP_MEMBERS, g->members.n, g->config->at, "connectivity configuration",
+             g->config->name);
         over(c,
-             g->config->connectivityCapabilities.connectedGroupPrivateEndpointsScale ? LIMIT_GROUP_ENDPOINTS_HIGH
-                                                                                      : LIMIT_GROUP_ENDPOINTS,
+             g->config->connectivityCapabilities.connectedGroupPrivateEndpointsScale
+                 ? LIMIT_GROUP_ENDPOINTS_HIGH
+                 : LIMIT_GROUP_ENDPOINTS,
              endpoints, g->config->at, "connectivity configuration", g->config->name);
     }
 }

@@ -48,10 +48,11 @@ void model_check_smtp(const struct model *m, const struct flow *f, struct diag *
     struct arena *a = arena_new("check");
     const struct nic *nic = to ? leaves_by(a, m, from.p, to) : NULL;
     if (nic && !model_subscription(m, nic->subscription))
-        diag_warning(d, check_at(f->node, "destinationPort", f->at),
-                     "flow '%s' leaves for TCP port 25 of the Internet by '%s': most subscriptions may not, and what "
-                     "'%s' was bought as is not said under 'subscriptions', so it passes (G-15)",
-                     f->name, nic->name, nic->subscription);
+        diag_warning(
+            d, check_at(f->node, "destinationPort", f->at),
+            "flow '%s' leaves for TCP port 25 of the Internet by '%s': most subscriptions may not, and what "
+            "'%s' was bought as is not said under 'subscriptions', so it passes (G-15)",
+            f->name, nic->name, nic->subscription);
     arena_free(a);
 }
 
@@ -92,7 +93,8 @@ static void check_admin_collection(struct check *c, const struct admin_collectio
     unique_sort(&l);
     for (size_t i = 1; i < l.n; i++)
         if (unique_same(&l.at[i - 1], &l.at[i]))
-            diag_error(c->d, l.at[i].at, "priority %u of rule '%s' of '%s' belongs to %s rule '%s' already (G-16)",
+            diag_error(c->d, l.at[i].at,
+                       "priority %u of rule '%s' of '%s' belongs to %s rule '%s' already (G-16)",
                        (unsigned)l.at[i].number, l.at[i].what, k->name, direction_word(l.at[i].scope),
                        l.at[i - 1].what);
 }
@@ -104,7 +106,8 @@ static void check_admin_meeting(struct check *c, const struct network_manager *m
     for (size_t i = 0; i < m->securityAdminConfigurations.n; i++) {
         const struct admin_config *conf = &m->securityAdminConfigurations.at[i];
         for (size_t j = 0; j < conf->ruleCollections.n; j++)
-            for (size_t r = 0; rules_applies(&conf->ruleCollections.at[j], v) && r < conf->ruleCollections.at[j].rules.n;
+            for (size_t r = 0;
+                 rules_applies(&conf->ruleCollections.at[j], v) && r < conf->ruleCollections.at[j].rules.n;
                  r++) {
                 const struct security_rule *x = &conf->ruleCollections.at[j].rules.at[r].rule;
                 unique_add(c, &l,
@@ -118,11 +121,12 @@ static void check_admin_meeting(struct check *c, const struct network_manager *m
     unique_sort(&l);
     for (size_t i = 1; i < l.n; i++)
         if (unique_same(&l.at[i - 1], &l.at[i]) && l.at[i - 1].kind != l.at[i].kind)
-            diag_warning(c->d, l.at[i].at,
-                         "priority %u of rule '%s' is also that of %s rule '%s', which reaches '%s' too: Azure "
-                         "promises no order, here '%s' is tried first (G-16)",
-                         (unsigned)l.at[i].number, l.at[i].what, direction_word(l.at[i].scope), l.at[i - 1].what,
-                         v->name, l.at[i - 1].what);
+            diag_warning(
+                c->d, l.at[i].at,
+                "priority %u of rule '%s' is also that of %s rule '%s', which reaches '%s' too: Azure "
+                "promises no order, here '%s' is tried first (G-16)",
+                (unsigned)l.at[i].number, l.at[i].what, direction_word(l.at[i].scope), l.at[i - 1].what,
+                v->name, l.at[i - 1].what);
 }
 
 /* => by network, whether some collection applies to it. */
@@ -158,10 +162,11 @@ static void check_admin_regions(struct check *c, const struct network_manager *m
             const char *region = shared_region(c->m, reach[k], reach[i]);
             if (!region)
                 continue;
-            diag_error(c->d, conf->at,
-                       "security admin configuration '%s' reaches networks in %s, where '%s' of '%s' is deployed: a "
-                       "region takes one; use rule collections (G-16)",
-                       conf->name, region, m->securityAdminConfigurations.at[k].name, m->name);
+            diag_error(
+                c->d, conf->at,
+                "security admin configuration '%s' reaches networks in %s, where '%s' of '%s' is deployed: a "
+                "region takes one; use rule collections (G-16)",
+                conf->name, region, m->securityAdminConfigurations.at[k].name, m->name);
             break;
         }
     }
@@ -187,11 +192,12 @@ static void check_overlap_inside(struct check *c, const struct connected_group *
     const char *text = overlap_text(c, v, o->addressPrefixes);
     if (text && !g->config->connectivityCapabilities.connectedGroupAddressOverlap)
         diag_error(c->d, g->config->at,
-                   "'%s' and '%s' overlap in %s, which the connected group of '%s' does not allow (Y-20)", v->name, o->name,
-                   text, g->config->name);
+                   "'%s' and '%s' overlap in %s, which the connected group of '%s' does not allow (Y-20)",
+                   v->name, o->name, text, g->config->name);
     else if (text)
         diag_warning(c->d, g->config->at,
-                     "'%s' and '%s' overlap in %s: the connected group of '%s' carries nothing to those addresses (Y-20)",
+                     "'%s' and '%s' overlap in %s: the connected group of '%s' carries nothing to those "
+                     "addresses (Y-20)",
                      v->name, o->name, text, g->config->name);
 }
 
@@ -215,7 +221,8 @@ static void check_overlap_outside(struct check *c, const struct connected_group 
             const char *text = o != v ? overlap_text(c, o, peering_prefixes(c->a, p)) : NULL;
             if (text)
                 diag_warning(c->d, p->at,
-                             "'%s', peered with '%s', overlaps '%s' in %s: the connected group of '%s' carries nothing to "
+                             "'%s', peered with '%s', overlaps '%s' in %s: the connected group of '%s' "
+                             "carries nothing to "
                              "those addresses (Y-20)",
                              p->remoteVirtualNetwork->name, v->name, o->name, text, g->config->name);
         }

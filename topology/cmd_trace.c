@@ -116,8 +116,7 @@ static void print_text(const struct run *run, const struct tracer *tr)
 static json_t *step_json(struct arena *a, const struct hop *h, const struct trace_step *s)
 {
     const struct eff_route *r = s->stage == STAGE_ROUTE ? explain_route(h->c, s->a, s->b) : NULL;
-    const struct eff_rule *rule =
-        explain_is_rules(s) ? explain_rule(h->c, s->a, s->b) : NULL;
+    const struct eff_rule *rule = explain_is_rules(s) ? explain_rule(h->c, s->a, s->b) : NULL;
     const struct origin at = r ? r->origin : rule ? rule->origin : (struct origin){0};
     json_t *o = json_pack("{s:s, s:s}", "stage", stage_word((enum stage)s->stage), "text", explain_step(a, h->c, &h->trace, s));
     if (s->reason)
@@ -134,6 +133,9 @@ static json_t *step_json(struct arena *a, const struct hop *h, const struct trac
                                                   "nextHopType", nexthop_type_word(cand[i].row->type), "source",
                                                   route_source_word(cand[i].row->source), "wins", cand[i].wins, "why", cand[i].why));
         json_object_set_new(o, "candidates", list);
+        const char *note = explain_absent(a, h->c, s, h->dst);
+        if (note)
+            json_object_set_new(o, "note", json_string(note));
     }
     return o;
 }

@@ -130,12 +130,12 @@ const struct command cmd_verify_flow = {
     .usage = "SCENARIO --nic NAME --direction Outbound|Inbound --protocol tcp|udp --local IP:PORT --remote "
              "IP:PORT [--at TIME] "
              "[--json]",
-    .summary = "Network Watcher's IP flow verify: do the security groups let it pass",
-    .help = "The answer of `az network watcher test-ip-flow`; with --json in its shape (F-05). Both security "
-            "groups are asked, in the\n"
-            "order of the direction (G-03); the rule is the one that denies, else that of the group asked "
-            "last, and empty where no\n"
-            "group is asked. The exit status is 0 whatever the answer.\n"
+    .summary = "Network Watcher's IP flow verify: do the security rules let it pass",
+    .help = "The answer of `az network watcher test-ip-flow`; with --json in its shape (F-05). The network manager's "
+            "rules are asked first\n"
+            "(G-16), then both security groups, in the order of the direction (G-03); the rule is the one that denies, else "
+            "the last that\n"
+            "allowed, and empty where none was asked. The exit status is 0 whatever the answer.\n"
             "  --nic NAME        network interface or virtual machine\n"
             "  --direction D     Outbound or Inbound, as the interface sees it\n"
             "  --protocol P      tcp or udp\n"

@@ -63,7 +63,8 @@ static uint32_t acl_add(struct work *w, const struct eff_rules *rules, const str
     return (uint32_t)w->img->n_acls - 1;
 }
 
-static uint32_t acl_known(const struct work *w, const struct nsg *nsg, const struct subnet *s, enum direction d)
+static uint32_t acl_known(const struct work *w, const struct nsg *nsg, const struct subnet *s,
+                          enum direction d)
 {
     for (size_t i = 0; i < w->img->n_acls; i++)
         if (w->c->acl[i]->nsg == nsg && w->c->acl[i]->view.subnet == s && w->c->acl[i]->direction == d)

@@ -1,16 +1,18 @@
 /* connected.c - what network managers connect: see connected.h.
  *
- * Purpose. A mesh joins the networks of its groups without any peering: Azure calls the result a connected group, and its
- * routes have the type ConnectedGroup (Y-20). Hub and spoke makes peerings, as one would by hand, and connected groups
- * among the spokes of a group that is DirectlyConnected.
+ * Purpose. A mesh joins the networks of its groups without any peering: Azure calls the result a connected
+ * group, and its routes have the type ConnectedGroup (Y-20). Hub and spoke makes peerings, as one would by
+ * hand, and connected groups among the spokes of a group that is DirectlyConnected.
  *
- * Representation. A connected group is a list of members, each with the prefixes that the others reach it by. Who looks
- * does not matter: what overlaps any other member is in nobody's list (the members' own rows have it at home), and so is
- * what overlaps a network outside that is peered with a member. Without overlap the list is the network's own, in its
- * order; else the rest in normal form. A regional mesh is one group per region.
+ * Representation. A connected group is a list of members, each with the prefixes that the others reach it by.
+ * Who looks does not matter: what overlaps any other member is in nobody's list (the members' own rows have
+ * it at home), and so is what overlaps a network outside that is peered with a member. Without overlap the
+ * list is the network's own, in its order; else the rest in normal form. A regional mesh is one group per
+ * region.
  *
- * Peerings of hub and spoke stand in the networks' own lists, at the configuration's place in the file: routes, checks and
- * tags know nothing of where they come from. Links that are there already stay as they are.
+ * Peerings of hub and spoke stand in the networks' own lists, at the configuration's place in the file:
+ * routes, checks and tags know nothing of where they come from. Links that are there already stay as they
+ * are.
  *
  * Costs: members squared, to find overlaps. */
 #include "topology/connected.h"
@@ -23,8 +25,8 @@
 
 /* -- networks of a configuration ------------------------------------------------------------------------- */
 
-struct set { /* of networks */
-    bool *has; /* by index */
+struct set {                /* of networks */
+    bool *has;              /* by index */
     const struct vnet **at; /* in the order of the groups */
     size_t n;
 };
@@ -59,7 +61,8 @@ static struct set set_of(struct arena *a, const struct model *m, const struct co
 
 #define EACH_CONFIG(m, c)                                                                                    \
     for (size_t mgr_ = 0; mgr_ < (m)->networkManagers.n; mgr_++)                                             \
-        for (const struct connectivity_config *c = (m)->networkManagers.at[mgr_].connectivityConfigurations.at; \
+        for (const struct connectivity_config *c =                                                           \
+                 (m)->networkManagers.at[mgr_].connectivityConfigurations.at;                                \
              c < (m)->networkManagers.at[mgr_].connectivityConfigurations.at +                               \
                      (m)->networkManagers.at[mgr_].connectivityConfigurations.n;                             \
              c++)
@@ -108,8 +111,8 @@ static void remove_links(struct links *l, const struct connectivity_config *c)
     }
 }
 
-static void add_link(struct links *l, const struct connectivity_config *c, struct vnet *from, struct vnet *to, bool transit,
-                     bool remote_gateways)
+static void add_link(struct links *l, const struct connectivity_config *c, struct vnet *from, struct vnet *to,
+                     bool transit, bool remote_gateways)
 {
     bool is_new;
     if (link_to(from, to))
@@ -123,7 +126,8 @@ static void add_link(struct links *l, const struct connectivity_config *c, struc
                           .allowForwardedTraffic = true,
                           .allowGatewayTransit = transit,
                           .useRemoteGateways = remote_gateways};
-    registry_add(l->m->names, &table_peering, arena_printf(l->a, "%s/%s", from->name, to->name), p, c->at, &is_new);
+    registry_add(l->m->names, &table_peering, arena_printf(l->a, "%s/%s", from->name, to->name), p, c->at,
+                 &is_new);
 }
 
 static bool has_gateway(const struct model *m, const struct vnet *v)
@@ -134,7 +138,8 @@ static bool has_gateway(const struct model *m, const struct vnet *v)
     return false;
 }
 
-/* Both links for each spoke; a spoke that is to use a gateway which the hub does not have gets none of its own. */
+/* Both links for each spoke; a spoke that is to use a gateway which the hub does not have gets none of its
+ * own. */
 static void add_spokes(struct links *l, const struct connectivity_config *c)
 {
     struct vnet *hub = c->hubs.n ? c->hubs.at[0] : NULL;
@@ -215,8 +220,8 @@ static prefix_list space_of(struct arena *a, const struct set *s, const struct v
     }
     if (!g.n)
         return v->addressPrefixes;
-    const struct prefix_set rest = prefixset_minus(a, prefixset_make(a, v->addressPrefixes.at, v->addressPrefixes.n),
-                                                   prefixset_make(a, g.at, g.n));
+    const struct prefix_set rest = prefixset_minus(
+        a, prefixset_make(a, v->addressPrefixes.at, v->addressPrefixes.n), prefixset_make(a, g.at, g.n));
     prefix_list out = {arena_array(a, rest.n, sizeof *out.at), rest.n};
     if (rest.n)
         memcpy(out.at, rest.at, rest.n * sizeof *out.at);
@@ -229,7 +234,8 @@ struct groups { /* in the making */
     size_t cap;
 };
 
-static void add_group(struct groups *x, const struct connectivity_config *c, const char *region, const struct set *s)
+static void add_group(struct groups *x, const struct connectivity_config *c, const char *region,
+                      const struct set *s)
 {
     if (s->n < 2)
         return;
@@ -287,8 +293,9 @@ void connected_groups(struct arena *a, struct model *m)
     for (size_t i = 0; i < m->connectedGroups.n; i++)
         for (size_t k = 0; k < m->connectedGroups.at[i].members.n; k++) {
             struct vnet *v = &m->virtualNetworks.at[m->connectedGroups.at[i].members.at[k].vnet->index];
-            *(const struct connected_group **)arena_push(a, &v->connectedGroups.at, &v->connectedGroups.n, &cap[v->index],
-                                                         sizeof *v->connectedGroups.at) = &m->connectedGroups.at[i];
+            *(const struct connected_group **)arena_push(a, &v->connectedGroups.at, &v->connectedGroups.n,
+                                                         &cap[v->index], sizeof *v->connectedGroups.at) =
+                &m->connectedGroups.at[i];
         }
 }
 
@@ -318,4 +325,47 @@ bool connected_exposes(const struct vnet *here, const struct vnet *there, ip4 ip
                     return true;
     }
     return false;
+}
+
+static bool holds(const struct vnet *v, ip4 ip)
+{
+    for (size_t i = 0; i < v->addressPrefixes.n; i++)
+        if (prefix4_has(v->addressPrefixes.at[i], ip))
+            return true;
+    return false;
+}
+
+static bool same_group(const struct vnet *v, const struct connectivity_config *c, const struct vnet *other)
+{
+    for (size_t i = 0; i < v->connectedGroups.n; i++)
+        for (size_t k = 0; v->connectedGroups.at[i]->config == c && k < v->connectedGroups.at[i]->members.n;
+             k++)
+            if (v->connectedGroups.at[i]->members.at[k].vnet == other)
+                return true;
+    return false;
+}
+
+const char *connected_absent(struct arena *a, const struct model *m, const struct vnet *v, ip4 ip)
+{
+    const char *why = NULL;
+    EACH_CONFIG(m, c)
+    {
+        const struct set s = c->connectivityTopology == TOPOLOGY_MESH ? set_of(a, m, c) : set_new(a, m);
+        for (size_t i = 0; s.has[v->index] && i < s.n; i++) {
+            const struct vnet *o = s.at[i];
+            if (o == v || !holds(o, ip))
+                continue;
+            if (connected_exposes(v, o, ip))
+                return NULL;
+            why = same_group(v, c, o) ? arena_printf(a,
+                                                     "%s is in the mesh '%s', too, but that address overlaps "
+                                                     "and is taken out of it (Y-20)",
+                                                     o->name, c->name)
+                                      : arena_printf(a,
+                                                     "%s is in the mesh '%s', too, but in another region, "
+                                                     "and the mesh is not global (Y-20)",
+                                                     o->name, c->name);
+        }
+    }
+    return why;
 }

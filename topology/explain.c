@@ -2,6 +2,7 @@
 #include "topology/explain.h"
 
 #include "dataplane/arena.h"
+#include "topology/connected.h"
 
 const struct eff_route *explain_route(const struct compiled *c, uint32_t table, uint32_t nexthop)
 {
@@ -148,6 +149,13 @@ const char *explain_line(struct arena *a, const struct compiled *c, const struct
     return line;
 }
 
+const char *explain_absent(struct arena *a, const struct compiled *c, const struct trace_step *s, ip4 dst)
+{
+    const struct eff_route *r = explain_route(c, s->a, s->b);
+    const bool inside = r && (r->remote || r->type == NH_TYPE_VNET_LOCAL);
+    return s->stage != STAGE_ROUTE || !r || inside ? NULL : connected_absent(a, c->model, c->table[s->a]->view.vnet, dst);
+}
+
 /* -- for people ------------------------------------------------------------------------------------------------------ */
 
 static void print_place(FILE *to, struct origin at)
@@ -170,6 +178,9 @@ static void print_route(FILE *to, struct arena *a, const struct compiled *c, con
         print_place(to, cand[i].row->origin);
         fprintf(to, "\n          %s: %s\n", cand[i].wins ? "wins" : "loses", cand[i].why);
     }
+    const char *note = explain_absent(a, c, s, dst);
+    if (note)
+        fprintf(to, "          note: %s\n", note);
     if (s->reason)
         fprintf(to, "    dropped, %s: %s (%s)\n", reason_word((enum reason)s->reason),
                 reason_sentence((enum reason)s->reason), reason_rules((enum reason)s->reason));

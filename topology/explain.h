@@ -21,6 +21,8 @@ void explain_print(FILE *to, const struct compiled *c, const struct trace *t, ip
 /* The row and the matched prefix, the rule, behind a lookup; NULL where there is none. */
 const struct eff_route *explain_route(const struct compiled *c, uint32_t table, uint32_t nexthop);
 const struct eff_rule *explain_rule(const struct compiled *c, uint32_t acl, uint32_t id);
+/* => of a route step: why a mesh does not lead to dst, as connected_absent says it, where no row into a network won. */
+const char *explain_absent(struct arena *a, const struct compiled *c, const struct trace_step *s, ip4 dst);
 /* => whether the step is the answer of a list of rules: the network manager's, or a group's. */
 bool explain_is_rules(const struct trace_step *s);
 

@@ -10,8 +10,8 @@
  * - Rows over a peering that does not allow access are listed and drop (P-03: object and state remain).
  * - ExpressRoute rows should show the provider's edge (Y-11); the scenario knows no such address, so they
  *   show what a VPN gateway's row would.
- * - A connected group (Y-20) is like a peering that allows access and forwarded traffic, in neither direction a
- *   gateway; where both lead to a network, the peering's rows are listed first and so stay (R-02).
+ * - A connected group (Y-20) is like a peering that allows access and forwarded traffic, in neither direction
+ * a gateway; where both lead to a network, the peering's rows are listed first and so stay (R-02).
  * - A VnetLocal user route is inside the network or is None as a whole (R-18): what is broader than every
  *   network prefix is only ever used for addresses outside, because the longer system row takes those inside.
  */
@@ -118,9 +118,10 @@ static void add_connected(struct route_build *b) /* Y-20 */
     const size_t n = connected_links(b->scratch, b->view.vnet, &link);
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < link[i].space.n; k++) {
-            if (has_connected(b, link[i].remote, link[i].space.at[k])) /* by two groups */
+            if (b->view.vnet->connectedGroups.n > 1 && has_connected(b, link[i].remote, link[i].space.at[k]))
                 continue;
-            struct eff_route *r = row_add(b, ROUTE_DEFAULT, NH_TYPE_CONNECTED_GROUP, link[i].group->config->at);
+            struct eff_route *r =
+                row_add(b, ROUTE_DEFAULT, NH_TYPE_CONNECTED_GROUP, link[i].group->config->at);
             row_prefix(b, r, link[i].space.at[k]);
             r->remote = link[i].remote;
             r->connected = link[i].group;
@@ -389,9 +390,11 @@ static void row_connected(struct route_build *b, struct eff_route *r, const stru
     if (g->config->connectivityCapabilities.connectedGroupPrivateEndpointsScale &&
         v->privateEndpointVNetPolicies != VNETPOL_BASIC)
         row_drop(r, REASON_NO_PEERING,
-                 arena_printf(b->a, "endpoints of a HighScale connected group take privateEndpointVNetPolicies Basic, which "
-                                    "%s does not have (Y-20)",
-                              v->name));
+                 arena_printf(
+                     b->a,
+                     "endpoints of a HighScale connected group take privateEndpointVNetPolicies Basic, which "
+                     "%s does not have (Y-20)",
+                     v->name));
 }
 
 static void add_endpoints(struct route_build *b) /* Y-15, Y-16, Y-17, Y-20 */
@@ -464,7 +467,8 @@ static bool connected_appliance(struct route_build *b, struct eff_route *r)
     struct connected_link *link;
     const size_t n = connected_links(b->scratch, b->view.vnet, &link);
     for (size_t i = 0; i < n; i++) {
-        if (!connected_exposes(b->view.vnet, link[i].remote, r->next_hop[0]) || !appliance_in(b, r, link[i].remote))
+        if (!connected_exposes(b->view.vnet, link[i].remote, r->next_hop[0]) ||
+            !appliance_in(b, r, link[i].remote))
             continue;
         r->remote = link[i].remote;
         r->connected = link[i].group;

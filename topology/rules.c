@@ -234,8 +234,9 @@ bool rules_applies(const struct admin_collection *k, const struct vnet *v)
 /* Subnets of services that Azure leaves out, by the names that these need. */
 static bool spared(const struct subnet *s)
 {
-    static const char *const names[] = {"GatewaySubnet", "AzureFirewallSubnet", "AzureFirewallManagementSubnet",
-                                        "AzureBastionSubnet", "RouteServerSubnet"};
+    static const char *const names[] = {"GatewaySubnet", "AzureFirewallSubnet",
+                                        "AzureFirewallManagementSubnet", "AzureBastionSubnet",
+                                        "RouteServerSubnet"};
     for (size_t i = 0; s && i < sizeof names / sizeof names[0]; i++)
         if (strcasecmp(s->name, names[i]) == 0)
             return true;
@@ -274,7 +275,8 @@ static void admin_sort(const struct admin_rule **at, size_t n)
     }
 }
 
-const struct eff_rules *rules_admin(struct arena *a, const struct model *m, struct route_view v, enum direction d)
+const struct eff_rules *rules_admin(struct arena *a, const struct model *m, struct route_view v,
+                                    enum direction d)
 {
     const struct side_build place = {.a = a, .m = m, .view = v};
     struct admin_list l = {0};
@@ -327,8 +329,8 @@ static bool side_matches(const struct eff_side *s, bool has_ports, ip4 ip, uint1
     return prefixset_has(s->set, ip) && (has_ports ? port_in(s, port) : rules_all_ports(s));
 }
 
-const struct eff_rule *rules_match_admin(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport, ip4 dst,
-                                         uint16_t dport)
+const struct eff_rule *rules_match_admin(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport,
+                                         ip4 dst, uint16_t dport)
 {
     bool has_ports = proto == 6 || proto == 17;
     for (size_t i = 0; i < r->n; i++) {
@@ -407,7 +409,8 @@ static void place_add(struct arena *a, const struct model *m, struct nic_rules *
 
 static void place_add_admin(struct arena *a, const struct model *m, struct nic_rules *r, enum direction d)
 {
-    const struct eff_rules *e = rules_admin(a, m, (struct route_view){r->nic->subnet->vnet, r->nic->subnet}, d);
+    const struct eff_rules *e =
+        rules_admin(a, m, (struct route_view){r->nic->subnet->vnet, r->nic->subnet}, d);
     if (e)
         r->at[r->n++] = e;
 }

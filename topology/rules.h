@@ -48,7 +48,7 @@ struct eff_rule {
     struct origin origin; /* of the rule; of the group for defaults */
 };
 
-struct eff_rules { /* one group at one place in one direction */
+struct eff_rules {          /* one group at one place in one direction */
     const struct nsg *nsg;  /* NULL: security admin rules */
     struct route_view view; /* where it is seen from: VirtualNetwork depends on it */
     const struct nic *nic;  /* the group is the NIC's; NULL: the subnet's */
@@ -61,15 +61,16 @@ struct eff_rules { /* one group at one place in one direction */
 const struct eff_rules *rules_effective(struct arena *a, const struct model *m, const struct nsg *nsg,
                                         struct route_view v, enum direction d);
 
-/* => the security admin rules of a network as one of its subnets sees them (G-16): of the managers in file order, each
- * one's by priority. NULL: none, or the subnet is one of those that Azure leaves out (gateways, Azure Firewall,
- * Bastion, Route Server). */
-const struct eff_rules *rules_admin(struct arena *a, const struct model *m, struct route_view v, enum direction d);
+/* => the security admin rules of a network as one of its subnets sees them (G-16): of the managers in file
+ * order, each one's by priority. NULL: none, or the subnet is one of those that Azure leaves out (gateways,
+ * Azure Firewall, Bastion, Route Server). */
+const struct eff_rules *rules_admin(struct arena *a, const struct model *m, struct route_view v,
+                                    enum direction d);
 /* => whether the network is in a group that the collection applies to. */
 bool rules_applies(const struct admin_collection *k, const struct vnet *v);
 /* => the first admin rule that matches, or NULL. */
-const struct eff_rule *rules_match_admin(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport, ip4 dst,
-                                         uint16_t dport);
+const struct eff_rule *rules_match_admin(const struct eff_rules *r, uint8_t proto, ip4 src, uint16_t sport,
+                                         ip4 dst, uint16_t dport);
 
 /* The first rule that matches (G-01): linear, the reference. proto: IP protocol number; ports 0 where it has
  * none (a rule that asks for ports then matches only with the full range). => never NULL: DenyAll* ends the
@@ -86,13 +87,14 @@ bool rules_all_ports(const struct eff_side *s);
 enum platform_tag { PLATFORM_DNS, PLATFORM_IMDS, PLATFORM_LKM };
 bool rules_touch_platform(const struct eff_rule *r, enum platform_tag which);
 
-/* What an outbound group says about an address of the platform (168.63.129.16, 169.254.169.254): the rules whose
- * destination names its tag, then the default AllowVnetOutBound, which lets the rest pass: no other rule touches it
- * (G-14, N-17), whatever its prefixes. n is 1 where no rule names the tag: the group is not asked. */
+/* What an outbound group says about an address of the platform (168.63.129.16, 169.254.169.254): the rules
+ * whose destination names its tag, then the default AllowVnetOutBound, which lets the rest pass: no other
+ * rule touches it (G-14, N-17), whatever its prefixes. n is 1 where no rule names the tag: the group is not
+ * asked. */
 const struct eff_rules *rules_for_agent(struct arena *a, const struct eff_rules *r, ip4 agent);
 
-/* All rules that a NIC's packets meet: inbound the admin rules, subnet, NIC, outbound the admin rules, NIC, subnet
- * (G-03, G-16); missing ones left out. */
+/* All rules that a NIC's packets meet: inbound the admin rules, subnet, NIC, outbound the admin rules, NIC,
+ * subnet (G-03, G-16); missing ones left out. */
 struct nic_rules {
     const struct nic *nic;
     const struct eff_rules *at[6];

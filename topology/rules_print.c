@@ -1,9 +1,10 @@
 /* rules_print.c - effective security rules as Azure's command line prints them (F-11), and as a table.
  *
  * JSON: one object per association of a group, the subnet's before the NIC's, both directions in evaluation
- * order; before them one per network manager whose rules the network has (G-16). "Any" is 0.0.0.0/0 and 0-65535, a protocol of any kind "All"; where a side names a tag its content
- * stands in the expanded list, which is null otherwise; members of application security groups stand in the
- * prefix list itself, as the tools show them.
+ * order; before them one per network manager whose rules the network has (G-16). "Any" is 0.0.0.0/0 and
+ * 0-65535, a protocol of any kind "All"; where a side names a tag its content stands in the expanded list,
+ * which is null otherwise; members of application security groups stand in the prefix list itself, as the
+ * tools show them.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -162,9 +163,10 @@ static json_t *json_manager(const struct nic_rules *r, const struct network_mana
         for (size_t k = 0; k < r->at[i]->n; k++)
             if (r->at[i]->rule[k].admin && r->at[i]->rule[k].admin->collection->config->manager == m)
                 json_array_append_new(rules, json_rule(&r->at[i]->rule[k]));
-    json_object_set_new(o, "association",
-                        json_pack("{s:n, s:o, s:n}", "networkInterface", "networkManager",
-                                  json_ref(m->subscription, m->resourceGroup, "networkManagers", m->name, NULL), "subnet"));
+    json_object_set_new(
+        o, "association",
+        json_pack("{s:n, s:o, s:n}", "networkInterface", "networkManager",
+                  json_ref(m->subscription, m->resourceGroup, "networkManagers", m->name, NULL), "subnet"));
     json_object_set_new(o, "effectiveSecurityRules", rules);
     json_object_set_new(o, "networkSecurityGroup", json_null());
     json_object_set_new(o, "tagMap", json_null());

@@ -99,13 +99,17 @@ static bool passes_by(const struct eff_rules *r, ip4 remote)
 }
 
 /* => the rule that decides; NULL: the group is not asked (G-14). */
-static const struct eff_rule *match(struct arena *a, const struct eff_rules *r, const struct watcher_packet *p)
+static const struct eff_rule *match(struct arena *a, const struct eff_rules *r,
+                                    const struct watcher_packet *p)
 {
     if (p->direction == DIR_OUTBOUND && is_host_agent(p->remote))
         r = rules_for_agent(a, r, p->remote);
     if (p->direction == DIR_OUTBOUND)
-        return r->n == 1 ? NULL : rules_match(r, p->protocol, p->local, p->local_port, p->remote, p->remote_port);
-    return passes_by(r, p->remote) ? NULL : rules_match(r, p->protocol, p->remote, p->remote_port, p->local, p->local_port);
+        return r->n == 1 ? NULL
+                         : rules_match(r, p->protocol, p->local, p->local_port, p->remote, p->remote_port);
+    return passes_by(r, p->remote)
+               ? NULL
+               : rules_match(r, p->protocol, p->remote, p->remote_port, p->local, p->local_port);
 }
 
 /* => the admin rule that matches; NULL: none, or it is the host agent's traffic. */

@@ -47,8 +47,8 @@ static const char *manager_guid(struct wire_flowlog *w, const struct admin_rule 
 {
     const struct admin_config *c = r->collection->config;
     char name[NAME_LEN], text[WATCHER_GUID_LEN];
-    snprintf(name, sizeof name, "networkManager/%s/%s/%s/%s", c->manager->subscription, c->manager->resourceGroup,
-             c->manager->name, c->name);
+    snprintf(name, sizeof name, "networkManager/%s/%s/%s/%s", c->manager->subscription,
+             c->manager->resourceGroup, c->manager->name, c->name);
     watcher_guid(name, text);
     return numbers_name(w->text, numbers_of(w->text, text));
 }
