@@ -182,6 +182,9 @@ static void change(struct run *x)
     case 5:
         at(x, nic[below(x, 5)])->acl[once_in(x, 2)][once_in(x, 2)] =
             once_in(x, 2) ? NONE32 : below(x, (uint32_t)w->l.img->n_acls);
+        at(x, nic[below(x, 5)])->admin[once_in(x, 2)] = /* G-16 */
+            once_in(x, 2) ? NONE32 : below(x, (uint32_t)w->l.img->n_acls);
+        at(x, nic[below(x, 3)])->smtp_blocked ^= true;
         break;
     case 6:
         w->l.img->rule_change_keeps_flows ^= true;

@@ -70,6 +70,7 @@ static void random_rules(struct rng *r, char *out, size_t size)
 
 static void random_world(struct world *w, struct rng *r)
 {
+    static const bool ends[2][6] = {{true, false, true, false, true, false}, {false, true, true, false, false, true}};
     char rules[1024];
     world_new(w);
     struct image *img = w->l.img;
@@ -85,7 +86,9 @@ static void random_world(struct world *w, struct rng *r)
             lab_route(&w->l, t, prefixes[pick(r, N_PREFIXES)], random_hop(w, r));
     for (uint32_t i = 0; i < 6; i++) {
         random_rules(r, rules, sizeof rules);
-        img->acl[lab_acl(&w->l, rules)].platform = chance(r, 30);
+        const uint32_t acl = lab_acl(&w->l, rules);
+        img->acl[acl].platform = chance(r, 30);
+        img->acl[acl].ends = ends[pick(r, 2)];
     }
     for (uint32_t i = 0; i < 2; i++)
         img->crossing[i] =
@@ -99,6 +102,9 @@ static void random_world(struct world *w, struct rng *r)
         if (img->port[p].kind == PORT_NIC || img->port[p].kind == PORT_ENDPOINT)
             for (int k = 0; k < 4; k++)
                 img->port[p].acl[k / 2][k % 2] = chance(r, 60) ? NONE32 : pick(r, (uint32_t)img->n_acls);
+        for (int k = 0; k < 2 && img->port[p].kind == PORT_NIC; k++) /* G-16 */
+            img->port[p].admin[k] = chance(r, 70) ? NONE32 : pick(r, (uint32_t)img->n_acls);
+        img->port[p].smtp_blocked = chance(r, 50);
         img->port[p].pool = pool[pick(r, 4)];
         img->port[p].up = chance(r, 95);
         img->port[p].ip_forwarding = chance(r, 40);
