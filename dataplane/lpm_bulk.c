@@ -121,7 +121,6 @@ static void portable_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *n
 /* Addresses still on their way: where their answer goes, the node they stand at, the bits they still have. */
 struct queue {
     uint32_t at[QUEUE + 2 * GROUP], entry[QUEUE + 2 * GROUP], rest[QUEUE + 2 * GROUP];
-    unsigned n;
 };
 
 struct group {
@@ -136,6 +135,7 @@ AVX512 ALWAYS __mmask16 lanes_of(unsigned n, unsigned at)
 AVX512 ALWAYS unsigned nodes_in(const struct group *g)
 {
     unsigned n = 0;
+#pragma GCC unroll 4
     for (int k = 0; k < VECS; k++)
         n += (unsigned)__builtin_popcount(_mm512_movepi32_mask(g->e[k]));
     return n;
@@ -159,6 +159,7 @@ AVX512 ALWAYS __m512i step16(const uint32_t *root, __m512i e, __m512i *rest)
 AVX512 ALWAYS void group_run(const uint32_t *root, struct group *g, unsigned enough)
 {
     while (nodes_in(g) >= enough) {
+#pragma GCC unroll 4
         for (int k = 0; k < VECS; k++)
             g->e[k] = step16(root, g->e[k], &g->rest[k]);
         enough = MOST;
@@ -169,21 +170,22 @@ AVX512 ALWAYS void group_run(const uint32_t *root, struct group *g, unsigned eno
 AVX512 ALWAYS __m512i hops16(const struct lpm_hops *h, __m512i e)
 {
     __m512i plain = _mm512_sub_epi32(e, _mm512_set1_epi32(1));
-    __mmask16 m = _mm512_cmpgt_epi32_mask(e, _mm512_set1_epi32(LPM_PLAIN));
-    if (!m)
+    if (!h->used)
         return plain;
+    __mmask16 m = _mm512_cmpgt_epi32_mask(e, _mm512_set1_epi32(LPM_PLAIN));
     __m512i at = _mm512_sub_epi32(plain, _mm512_set1_epi32(LPM_PLAIN));
     return _mm512_mask_i32gather_epi32(plain, m, at, h->value, 4);
 }
 
-/* Queue the lanes that stand at a node. */
-AVX512 ALWAYS void queue_put(struct queue *q, __m512i at, __m512i e, __m512i rest)
+/* Queue the lanes that stand at a node behind the first n. => how many there are then. The caller keeps count
+ * in a register: these stores must not hide it. */
+AVX512 ALWAYS unsigned queue_put(struct queue *q, unsigned n, __m512i at, __m512i e, __m512i rest)
 {
     __mmask16 m = _mm512_movepi32_mask(e);
-    _mm512_storeu_si512(q->at + q->n, _mm512_maskz_compress_epi32(m, at));
-    _mm512_storeu_si512(q->entry + q->n, _mm512_maskz_compress_epi32(m, e));
-    _mm512_storeu_si512(q->rest + q->n, _mm512_maskz_compress_epi32(m, rest));
-    q->n += (unsigned)__builtin_popcount(m);
+    _mm512_storeu_si512(q->at + n, _mm512_maskz_compress_epi32(m, at));
+    _mm512_storeu_si512(q->entry + n, _mm512_maskz_compress_epi32(m, e));
+    _mm512_storeu_si512(q->rest + n, _mm512_maskz_compress_epi32(m, rest));
+    return n + (unsigned)__builtin_popcount(m);
 }
 
 /* Store answers where they belong; those of lanes still at a node are stored over later. Faster than a
@@ -200,15 +202,15 @@ ALWAYS void spread(uint32_t *nexthop, const uint32_t *to, const uint32_t *hop, u
         nexthop[to[n]] = hop[n];
 }
 
-/* All that wait take a step or more; who arrives leaves the queue. */
-AVX512 static void queue_run(const struct lpm *t, struct queue *q, uint32_t *nexthop)
+/* All n that wait take a step or more; who arrives leaves the queue. => how many still wait. */
+AVX512 static unsigned queue_run(const struct lpm *t, struct queue *q, unsigned n, uint32_t *nexthop)
 {
     _Alignas(64) uint32_t hop[GROUP], to[GROUP];
-    unsigned n = q->n;
-    q->n = 0;
+    unsigned left = 0;
     for (unsigned i = 0; i < n; i += GROUP) {
         struct group g;
         __m512i at[VECS];
+#pragma GCC unroll 4
         for (unsigned k = 0; k < VECS; k++) {
             __mmask16 in = lanes_of(n, i + 16 * k);
             at[k] = _mm512_loadu_si512(q->at + i + 16 * k);
@@ -216,13 +218,15 @@ AVX512 static void queue_run(const struct lpm *t, struct queue *q, uint32_t *nex
             g.e[k] = _mm512_maskz_mov_epi32(in, _mm512_loadu_si512(q->entry + i + 16 * k));
         }
         group_run(t->image.root, &g, 1);
+#pragma GCC unroll 4
         for (unsigned k = 0; k < VECS; k++) {
             _mm512_store_si512(hop + 16 * k, hops16(&t->hops, g.e[k]));
             _mm512_store_si512(to + 16 * k, at[k]);
-            queue_put(q, at[k], g.e[k], g.rest[k]);
+            left = queue_put(q, left, at[k], g.e[k], g.rest[k]);
         }
         spread(nexthop, to, hop, n - i < GROUP ? n - i : GROUP);
     }
+    return left;
 }
 
 /* => the entries of the addresses' pieces, from registers; rest: the bits the pieces leave. */
@@ -246,12 +250,13 @@ AVX512 ALWAYS __m512i begin16(const struct lpm_head *h, __m512i addr, __m512i *r
 
 /* The piece and the first steps of up to 64 addresses, to be answered at nexthop[i] and on. Masked loads wait
  * for every store before them; only a last, partial group has them. */
-AVX512 ALWAYS void group_start(const struct lpm *t, struct queue *q, const uint32_t *addr, uint32_t *nexthop,
-                               unsigned i, unsigned n)
+AVX512 ALWAYS unsigned group_start(const struct lpm *t, struct queue *q, unsigned waiting,
+                                   const uint32_t *addr, uint32_t *nexthop, unsigned i, unsigned n)
 {
     const uint32_t *root = t->image.root;
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     struct group g;
+#pragma GCC unroll 4
     for (unsigned k = 0; k < VECS; k++) {
         __mmask16 in = lanes_of(n, 16 * k);
         __m512i a = n < GROUP ? _mm512_maskz_loadu_epi32(in, addr + i + 16 * k)
@@ -261,6 +266,7 @@ AVX512 ALWAYS void group_start(const struct lpm *t, struct queue *q, const uint3
             g.e[k] = _mm512_maskz_mov_epi32(in, g.e[k]);
     }
     group_run(root, &g, MOST);
+#pragma GCC unroll 4
     for (unsigned k = 0; k < VECS; k++) {
         __m512i hop = hops16(&t->hops, g.e[k]),
                 at = _mm512_add_epi32(lane, _mm512_set1_epi32((int)(i + 16 * k)));
@@ -268,24 +274,24 @@ AVX512 ALWAYS void group_start(const struct lpm *t, struct queue *q, const uint3
             _mm512_mask_storeu_epi32(nexthop + i + 16 * k, lanes_of(n, 16 * k), hop);
         else
             _mm512_storeu_si512(nexthop + i + 16 * k, hop);
-        queue_put(q, at, g.e[k], g.rest[k]);
+        waiting = queue_put(q, waiting, at, g.e[k], g.rest[k]);
     }
+    return waiting;
 }
 
 AVX512 static void avx512_chunk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n)
 {
-    unsigned i = 0;
+    unsigned i = 0, waiting = 0;
     struct queue q;
-    q.n = 0;
     for (; i + GROUP <= n; i += GROUP) {
-        group_start(t, &q, addr, nexthop, i, GROUP);
-        if (q.n >= QUEUE)
-            queue_run(t, &q, nexthop);
+        waiting = group_start(t, &q, waiting, addr, nexthop, i, GROUP);
+        if (waiting >= QUEUE)
+            waiting = queue_run(t, &q, waiting, nexthop);
     }
     if (i < n)
-        group_start(t, &q, addr, nexthop, i, n - i);
-    while (q.n)
-        queue_run(t, &q, nexthop);
+        waiting = group_start(t, &q, waiting, addr, nexthop, i, n - i);
+    while (waiting)
+        waiting = queue_run(t, &q, waiting, nexthop);
 }
 
 AVX512 static void avx512_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)

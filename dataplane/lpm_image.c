@@ -32,7 +32,7 @@
 /* A small table may be generous: its bytes are few, and the caches hold them. */
 static uint32_t step_for(size_t routes)
 {
-    const size_t bytes = 180000, most = 128, least = 6;
+    const size_t bytes = 400000, most = 128, least = 6;
     size_t step = bytes / (routes + 1);
     return (uint32_t)(step > most ? most : step < least ? least : step);
 }
