@@ -221,16 +221,16 @@ static size_t long_lists(const struct acl_build *b, const struct acl_vec *items,
 static int choose(struct acl_build *b, const struct acl_vec *items, unsigned done, double wide, double *cost,
                   struct acl_plan *best)
 {
-    const bool free = b->copies >= LAVISH || 2 * items->n >= b->n_items;
+    const bool roomy = b->copies >= LAVISH || 2 * items->n >= b->n_items;
     for (unsigned i = 0; i < 2 * ACL_DIMS; i++) {
         unsigned d = i % ACL_DIMS;
         struct acl_plan p;
         if (done & 1u << d || (long_lists(b, items, d) > 8 * items->n) != i / ACL_DIMS ||
-            (i >= ACL_DIMS && (!free || (best->dim != ACL_DIMS && best->time < GOOD_ENOUGH))))
+            (i >= ACL_DIMS && (!roomy || (best->dim != ACL_DIMS && best->time < GOOD_ENOUGH))))
             continue;
         int err = acl_plan_make(b, items, d, done, wide, &p);
         double n = (double)items->n, c = p.time + (p.boxes / n + p.pieces / (n + p.ends / 2)) / WORTH;
-        bool fits = p.boxes + (free ? 0 : p.pieces) <= b->copies * sizeof(struct acl_box) * n + 1024;
+        bool fits = p.boxes + (roomy ? 0 : p.pieces) <= b->copies * sizeof(struct acl_box) * n + 1024;
         if (err || p.wide.n == items->n || c >= *cost || !fits) {
             acl_plan_free(&p);
             if (err == -ENOMEM || b->work > b->work_limit)
@@ -341,16 +341,18 @@ static int try(struct acl_build *b, const struct mark *m, const struct attempt *
     return err;
 }
 
-/* Fewer trees than the first attempt made, as long as it does not become much more work: a lookup that goes
- * through fewer may be faster, though they are larger. => the best of the attempts in *best. */
+/* Fewer trees than the first attempt made, each larger: a lookup that goes through fewer may be faster. It
+ * ends where memory or work become too much, or would: the next one takes half as much work again as the
+ * last.
+ * => the best of the attempts in *best. */
 static int try_fewer(struct acl_build *b, const struct mark *m, struct acl_vec *items, struct attempt *best)
 {
     const unsigned first = b->a->n_trees;
-    double time = b->time;
     struct attempt last = *best;
+    double time = b->time;
     int err = 0;
-    b->work_limit = 3 * b->work + 100000;
-    for (unsigned trees = FEWER; trees && !err; trees--)
+    b->work_limit = 3 * b->work + 50 * b->n_items;
+    for (unsigned trees = FEWER; trees && !err && b->work + b->work / 2 < b->work_limit; trees--)
         if (trees < first) {
             last = (struct attempt){trees, LAVISH};
             err = try(b, m, &last, items);
@@ -358,10 +360,9 @@ static int try_fewer(struct acl_build *b, const struct mark *m, struct acl_vec *
                 time = b->time;
                 *best = last;
             }
-            err = err == -E2BIG ? 0 : err;
         }
     b->work_limit = SIZE_MAX;
-    return err || last.trees == best->trees ? err : try(b, m, best, items);
+    return err == -ENOMEM || last.trees == best->trees ? err : try(b, m, best, items);
 }
 
 /* The more an attempt may copy boxes the better the trees, but some rules would need too many copies. The
