@@ -16,8 +16,7 @@
  *
  * Variants, chosen when a table is made (cpuid), all tested: portable; SSE2 and AVX2 compare hashes as
  * vectors; AVX-512 hashes eight keys at once, compares all hashes of a bucket at once, and collects the slots
- * of eight lanes to compare and answer them together. Gathers would do the same in twice the time. The last,
- * shorter group takes the portable steps. */
+ * of eight lanes to compare and answer them together. The last, shorter group takes the portable steps. */
 #include "dataplane/flowtab_int.h"
 
 #define LANES  8u
