@@ -29,7 +29,8 @@
  * Translation by pools is in pipe_nat.c, load balancers are in pipe_lb.c. Instance public addresses are 1:1
  * and stateless (O-04).
  *
- * Costs: one hash lookup per packet of an established flow, plus one route lookup per flow and epoch. */
+ * Costs: one hash lookup per packet of an established flow, plus one route lookup per flow and epoch; packets
+ * that come in batches are cheaper (pipe_batch.c). */
 #include "dataplane/pipe_int.h"
 
 #include "dataplane/mem.h"
