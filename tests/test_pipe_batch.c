@@ -161,6 +161,7 @@ static void change(struct run *x)
     struct image_table *hub = &w->l.img->table[w->hub_t];
     const uint32_t nic[] = {w->vm, w->vm2, w->sp, w->nva, x->b[0]};
     const uint32_t pool[] = {NONE32, x->natgw, x->outbound};
+    w->l.img->reference = once_in(x, 8);
     switch (below(x, 10)) {
     case 0:
         hub->nexthop[1] = once_in(x, 3)   ? nh_drop(REASON_ROUTE_NONE)
@@ -458,6 +459,27 @@ static void count(struct run *x, struct met *m, const struct pipe_packet *k, con
     m->identity += k->packet->meta.identity == port->identity && port->identity != IDENTITY_NONE;
 }
 
+struct walked {
+    const struct pipe_packet *last;
+    size_t n;
+};
+
+/* Whoever wants whole decisions gets those of all packets that were no hits, in order. */
+static void note_walk(void *ctx, const struct pipe_packet *k, const struct pipe_view *v,
+                      const struct pipe_decision *d)
+{
+    struct walked *w = ctx;
+    cr_assert_geq(k, w->last);
+    cr_assert_not(k->hit);
+    cr_assert_eq(k->reason, d->reason);
+    cr_assert_eq(trace_reason(&d->trace), d->reason);
+    cr_assert_eq(d->trace.port, k->port);
+    cr_assert_eq(d->trace.inbound, k->inbound);
+    cr_assert_eq(v->info.ethertype, WIRE_ETHERTYPE_IPV4);
+    w->last = k + 1;
+    w->n++;
+}
+
 /* Take some of the flying packets, in random order, through both pipes. */
 static void round_trip(struct run *x, struct met *m)
 {
@@ -478,7 +500,11 @@ static void round_trip(struct run *x, struct met *m)
     }
     for (size_t i = 0; i < n; i++)
         single(x->w.l.pipe, img, x->w.l.now, &a[i]);
-    pipe_batch(x->batched, img, x->w.l.now, b, n, NULL);
+    struct walked walked = {.last = b};
+    pipe_batch(x->batched, img, x->w.l.now, b, n, &(struct pipe_walks){&walked, note_walk});
+    for (size_t i = 0; i < n; i++)
+        walked.n += b[i].hit || b[i].error;
+    cr_assert_eq(walked.n, n);
     for (size_t i = 0; i < n; i++) {
         same(x, &a[i], &b[i], sound[i]);
         count(x, m, &b[i], &was[i]);
