@@ -15,7 +15,7 @@
  * only the last of a call may not be. Where most addresses need the same number of steps, nothing is ever
  * moved.
  *
- * AVX2 has gathers and cannot squeeze: eight lanes go round until the last is done. The portable variant
+ * AVX2 has gathers and cannot squeeze: 32 lanes go round until the last is done. The portable variant
  * keeps lists of the addresses still to be followed, without branching on what they are. */
 #include "dataplane/lpm_int.h"
 
@@ -349,26 +349,37 @@ AVX2 ALWAYS __m256i begin8(const struct lpm_head *h, __m256i addr, __m256i *rest
     return _mm256_i32gather_epi32((const void *)h->entry, piece, 4);
 }
 
-/* Eight lookups: the lanes that stand at a leaf stay there. */
-AVX2 ALWAYS __m256i follow8(const uint32_t *root, __m256i e, __m256i rest)
+#define OCTETS 4
+
+/* 32 lookups: lanes that stand at a leaf stay there until the last has found its own. */
+AVX2 ALWAYS void avx2_lanes(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop)
 {
-    while (_mm256_movemask_ps(_mm256_castsi256_ps(e))) {
-        __m256i node = _mm256_srai_epi32(e, 31);
-        __m256i to = step8(root, _mm256_and_si256(e, node), &rest);
-        e = _mm256_blendv_epi8(e, to, node);
+    const uint32_t *root = t->image.root;
+    __m256i e[OCTETS], rest[OCTETS], some = _mm256_setzero_si256();
+#pragma GCC unroll 4
+    for (int k = 0; k < OCTETS; k++) {
+        e[k] = begin8(&t->image.head, _mm256_loadu_si256((const void *)(addr + 8 * k)), &rest[k]);
+        some = _mm256_or_si256(some, e[k]);
     }
-    return e;
+    while (_mm256_movemask_ps(_mm256_castsi256_ps(some))) {
+        some = _mm256_setzero_si256();
+#pragma GCC unroll 4
+        for (int k = 0; k < OCTETS; k++) {
+            __m256i node = _mm256_srai_epi32(e[k], 31);
+            __m256i to = step8(root, _mm256_and_si256(e[k], node), &rest[k]);
+            e[k] = _mm256_blendv_epi8(e[k], to, node);
+            some = _mm256_or_si256(some, e[k]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < OCTETS; k++)
+        _mm256_storeu_si256((void *)(nexthop + 8 * k), hops8(&t->hops, e[k]));
 }
 
 AVX2 static void avx2_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
 {
-    const uint32_t *root = t->image.root;
-    for (; n >= 8; n -= 8, addr += 8, nexthop += 8) {
-        __m256i a = _mm256_loadu_si256((const void *)addr);
-        __m256i rest, e = begin8(&t->image.head, a, &rest);
-        e = follow8(root, e, rest);
-        _mm256_storeu_si256((void *)nexthop, hops8(&t->hops, e));
-    }
+    for (; n >= 8 * OCTETS; n -= 8 * OCTETS, addr += 8 * OCTETS, nexthop += 8 * OCTETS)
+        avx2_lanes(t, addr, nexthop);
     for (size_t i = 0; i < n; i++)
         nexthop[i] = image_one(t, addr[i]);
 }
