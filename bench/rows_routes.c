@@ -81,7 +81,7 @@ static struct bench_row lookup_row(struct routes_bench *r, enum gen_stream s)
                              .fn = lpm_batch,
                              .ctx = r,
                              .width = 4,
-                             .at = r->table->image.root,
+                             .at = r->table->image.pool,
                              .bytes = lpm_bytes(r->table)};
     struct bench_row row = {.what = "routes",
                             .table = r->name,
@@ -175,7 +175,7 @@ static void change_row(struct bench *b, struct routes_bench *r)
                                                .fn = lpm_changes,
                                                .ctx = r,
                                                .width = 4,
-                                               .at = r->table->image.root,
+                                               .at = r->table->image.pool,
                                                .bytes = lpm_bytes(r->table)};
     for (struct route_peer *p = r->peer; p < r->peer + r->n_peers; p++)
         if (first_of_family(r, p))

@@ -32,8 +32,10 @@
  * done.
  *
  * Costs: an update is a search in the routes and a walk of one path, about half a microsecond; what lies
- * below a short prefix is walked through. About 4 bytes of image a route in a full Internet table, 13 where
- * most routes are /32s in runs, 100 in small tables, which are generous; 8 to 12 bytes for the route itself.
+ * below a short prefix is walked through, and once in as many changes as there are routes all is compiled
+ * anew (2 ms at 28,000 routes, 60 at 900,000). About 4 bytes of image a route in a full Internet table, 13
+ * where most routes are /32s in runs, 100 in small tables, which are generous; 8 to 12 bytes for the route
+ * itself.
  */
 #include "dataplane/lpm.h"
 #include "dataplane/addr.h"

@@ -26,10 +26,10 @@
 /* -- one ------------------------------------------------------------------------------------------------- */
 
 /* Follow a node by the first bits of rest, which are then shifted out. */
-ALWAYS uint32_t step(const uint32_t *root, uint32_t node, uint32_t *rest)
+ALWAYS uint32_t step(const uint32_t *pool, uint32_t node, uint32_t *rest)
 {
     unsigned bits = lpm_node_bits(node), unused = 32 - (8u << lpm_node_size(node));
-    const unsigned char *at = (const unsigned char *)root + lpm_node_at(node) +
+    const unsigned char *at = (const unsigned char *)pool + lpm_node_at(node) +
                               ((size_t)(*rest >> (32 - bits)) << lpm_node_size(node));
     uint32_t entry;
     memcpy(&entry, at, sizeof entry);
@@ -51,10 +51,10 @@ ALWAYS uint32_t begin(const struct lpm *t, uint32_t addr, uint32_t *rest)
 
 static uint32_t image_one(const struct lpm *t, uint32_t addr)
 {
-    const uint32_t *root = t->image.root;
+    const uint32_t *pool = t->image.pool;
     uint32_t rest, e = begin(t, addr, &rest);
     while (e & LPM_NODE)
-        e = step(root, e, &rest);
+        e = step(pool, e, &rest);
     return lpm_hops_value(&t->hops, e);
 }
 
@@ -76,7 +76,7 @@ static void walk_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexth
 /* Up to LANES lookups: busy lists the lanes that still stand at a node. */
 static void portable_lanes(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n)
 {
-    const uint32_t *root = t->image.root;
+    const uint32_t *pool = t->image.pool;
     unsigned busy_n = 0;
     uint32_t e[LANES], rest[LANES];
     uint8_t busy[LANES];
@@ -89,7 +89,7 @@ static void portable_lanes(const struct lpm *t, const uint32_t *addr, uint32_t *
         unsigned left = 0;
         for (unsigned k = 0; k < busy_n; k++) {
             unsigned i = busy[k];
-            e[i] = step(root, e[i], &rest[i]);
+            e[i] = step(pool, e[i], &rest[i]);
             busy[left] = (uint8_t)i;
             left += e[i] >> 31;
         }
@@ -142,7 +142,7 @@ AVX512 ALWAYS unsigned nodes_in(const struct group *g)
 }
 
 /* One step for the lanes at a node; a leaf's first bits are 0, which `kept` leaves alone. */
-AVX512 ALWAYS __m512i step16(const uint32_t *root, __m512i e, __m512i *rest)
+AVX512 ALWAYS __m512i step16(const uint32_t *pool, __m512i e, __m512i *rest)
 {
     const __m512i kept = _mm512_setr_epi32(-1, 0, 0, 0, 0xff, 0xffff, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     __m512i kind = _mm512_srli_epi32(e, LPM_SIZE_SHIFT); /* 4 + size; 0: leaf */
@@ -151,17 +151,17 @@ AVX512 ALWAYS __m512i step16(const uint32_t *root, __m512i e, __m512i *rest)
     __m512i place = _mm512_slli_epi32(_mm512_and_si512(e, _mm512_set1_epi32(LPM_PLACE)), 3);
     slot = _mm512_sllv_epi32(slot, _mm512_and_si512(kind, _mm512_set1_epi32(3)));
     *rest = _mm512_sllv_epi32(*rest, bits);
-    e = _mm512_mask_i32gather_epi32(e, _mm512_movepi32_mask(e), _mm512_add_epi32(place, slot), root, 1);
+    e = _mm512_mask_i32gather_epi32(e, _mm512_movepi32_mask(e), _mm512_add_epi32(place, slot), pool, 1);
     return _mm512_and_si512(e, _mm512_permutexvar_epi32(kind, kept));
 }
 
 /* Let the group take a step, and another while most of it stands at a node. */
-AVX512 ALWAYS void group_run(const uint32_t *root, struct group *g, unsigned enough)
+AVX512 ALWAYS void group_run(const uint32_t *pool, struct group *g, unsigned enough)
 {
     while (nodes_in(g) >= enough) {
 #pragma GCC unroll 4
         for (int k = 0; k < VECS; k++)
-            g->e[k] = step16(root, g->e[k], &g->rest[k]);
+            g->e[k] = step16(pool, g->e[k], &g->rest[k]);
         enough = MOST;
     }
 }
@@ -217,7 +217,7 @@ AVX512 static unsigned queue_run(const struct lpm *t, struct queue *q, unsigned 
             g.rest[k] = _mm512_loadu_si512(q->rest + i + 16 * k);
             g.e[k] = _mm512_maskz_mov_epi32(in, _mm512_loadu_si512(q->entry + i + 16 * k));
         }
-        group_run(t->image.root, &g, 1);
+        group_run(t->image.pool, &g, 1);
 #pragma GCC unroll 4
         for (unsigned k = 0; k < VECS; k++) {
             _mm512_store_si512(hop + 16 * k, hops16(&t->hops, g.e[k]));
@@ -253,7 +253,7 @@ AVX512 ALWAYS __m512i begin16(const struct lpm_head *h, __m512i addr, __m512i *r
 AVX512 ALWAYS unsigned group_start(const struct lpm *t, struct queue *q, unsigned waiting,
                                    const uint32_t *addr, uint32_t *nexthop, unsigned i, unsigned n)
 {
-    const uint32_t *root = t->image.root;
+    const uint32_t *pool = t->image.pool;
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     struct group g;
 #pragma GCC unroll 4
@@ -265,7 +265,7 @@ AVX512 ALWAYS unsigned group_start(const struct lpm *t, struct queue *q, unsigne
         if (n < GROUP)
             g.e[k] = _mm512_maskz_mov_epi32(in, g.e[k]);
     }
-    group_run(root, &g, MOST);
+    group_run(pool, &g, MOST);
 #pragma GCC unroll 4
     for (unsigned k = 0; k < VECS; k++) {
         __m512i hop = hops16(&t->hops, g.e[k]),
@@ -312,7 +312,7 @@ static bool have_avx512(void)
 
 #define AVX2 __attribute__((target("avx2")))
 
-AVX2 ALWAYS __m256i step8(const uint32_t *root, __m256i e, __m256i *rest)
+AVX2 ALWAYS __m256i step8(const uint32_t *pool, __m256i e, __m256i *rest)
 {
     const __m256i word = _mm256_set1_epi32(32), eight = _mm256_set1_epi32(8);
     __m256i size = _mm256_and_si256(_mm256_srli_epi32(e, LPM_SIZE_SHIFT), _mm256_set1_epi32(3));
@@ -322,7 +322,7 @@ AVX2 ALWAYS __m256i step8(const uint32_t *root, __m256i e, __m256i *rest)
     __m256i unused = _mm256_sub_epi32(word, _mm256_sllv_epi32(eight, size));
     *rest = _mm256_sllv_epi32(*rest, bits);
     __m256i got =
-        _mm256_i32gather_epi32((const int *)root, _mm256_add_epi32(place, _mm256_sllv_epi32(slot, size)), 1);
+        _mm256_i32gather_epi32((const int *)pool, _mm256_add_epi32(place, _mm256_sllv_epi32(slot, size)), 1);
     return _mm256_srlv_epi32(_mm256_sllv_epi32(got, unused), unused);
 }
 
@@ -354,7 +354,7 @@ AVX2 ALWAYS __m256i begin8(const struct lpm_head *h, __m256i addr, __m256i *rest
 /* 32 lookups: lanes that stand at a leaf stay there until the last has found its own. */
 AVX2 ALWAYS void avx2_lanes(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop)
 {
-    const uint32_t *root = t->image.root;
+    const uint32_t *pool = t->image.pool;
     __m256i e[OCTETS], rest[OCTETS], some = _mm256_setzero_si256();
 #pragma GCC unroll 4
     for (int k = 0; k < OCTETS; k++) {
@@ -366,7 +366,7 @@ AVX2 ALWAYS void avx2_lanes(const struct lpm *t, const uint32_t *addr, uint32_t 
 #pragma GCC unroll 4
         for (int k = 0; k < OCTETS; k++) {
             __m256i node = _mm256_srai_epi32(e[k], 31);
-            __m256i to = step8(root, _mm256_and_si256(e[k], node), &rest[k]);
+            __m256i to = step8(pool, _mm256_and_si256(e[k], node), &rest[k]);
             e[k] = _mm256_blendv_epi8(e[k], to, node);
             some = _mm256_or_si256(some, e[k]);
         }

@@ -41,13 +41,13 @@ int lpm_image_init(struct lpm_image *m)
 {
     *m = (struct lpm_image){.plan.step = step_for(0)};
     m->used = m->cap = MEM_LINE; /* never a node: 0 means none */
-    m->root = mem_alloc(m->cap + PAD);
-    return m->root ? 0 : -ENOMEM;
+    m->pool = mem_alloc(m->cap + PAD);
+    return m->pool ? 0 : -ENOMEM;
 }
 
 void lpm_image_free(struct lpm_image *m)
 {
-    mem_free(m->root, m->cap + PAD);
+    mem_free(m->pool, m->cap + PAD);
     lpm_plan_free(&m->plan);
 }
 
@@ -58,7 +58,7 @@ size_t lpm_image_bytes(const struct lpm_image *m)
 
 static unsigned char *node_bytes(const struct lpm_image *m, uint32_t node)
 {
-    return (unsigned char *)m->root + lpm_node_at(node);
+    return (unsigned char *)m->pool + lpm_node_at(node);
 }
 
 static unsigned class_of(unsigned size, unsigned bits)
@@ -74,17 +74,17 @@ static size_t class_bytes(unsigned class)
 /* Let the image have cap bytes. => whether it has. */
 static bool resize(struct lpm_image *m, size_t cap)
 {
-    uint32_t *root = mem_resize(m->root, m->cap + PAD, cap + PAD);
-    if (!root)
+    uint32_t *pool = mem_resize(m->pool, m->cap + PAD, cap + PAD);
+    if (!pool)
         return false;
-    m->root = root;
+    m->pool = pool;
     m->cap = cap;
     return true;
 }
 
 static void give(struct lpm_image *m, uint32_t place, unsigned class)
 {
-    *(m->root + (size_t)place * LPM_UNIT / sizeof *m->root) = m->free[class];
+    *(m->pool + (size_t)place * LPM_UNIT / sizeof *m->pool) = m->free[class];
     m->free[class] = place;
 }
 
@@ -114,7 +114,7 @@ static uint32_t take(struct lpm_image *m, unsigned class)
     if (from == LPM_CLASSES)
         return extend(m, class_bytes(class));
     uint32_t place = m->free[from];
-    m->free[from] = *(m->root + (size_t)place * LPM_UNIT / sizeof *m->root);
+    m->free[from] = *(m->pool + (size_t)place * LPM_UNIT / sizeof *m->pool);
     while (from-- > class)
         give(m, place + (uint32_t)(class_bytes(from) / LPM_UNIT), from);
     return place;
@@ -145,7 +145,7 @@ static void tree_free(struct lpm_image *m, uint32_t entry)
     if (!(entry & LPM_NODE))
         return;
     if (lpm_node_size(entry) == 2) {
-        const uint32_t *slot = m->root + lpm_node_at(entry) / sizeof *slot;
+        const uint32_t *slot = m->pool + lpm_node_at(entry) / sizeof *slot;
         for (uint32_t i = 0; i < 1u << lpm_node_bits(entry); i++)
             tree_free(m, slot[i]);
     }
@@ -237,8 +237,8 @@ static void paint_slots(struct lpm_image *m, const struct lpm_rib *r, size_t slo
     uint32_t span = ~ip4_mask(depth);
     for (uint32_t a = (g.first > addr ? g.first : addr) & ~span;; a += span + 1) {
         size_t at = slot + ((a - addr) >> (32 - depth));
-        uint32_t entry = paint(m, r, m->root[at], a, depth, g);
-        m->root[at] = entry;
+        uint32_t entry = paint(m, r, m->pool[at], a, depth, g);
+        m->pool[at] = entry;
         if (g.last - a <= span)
             break;
     }
@@ -261,7 +261,7 @@ static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t ent
     if (g.last > last)
         g.last = last;
     if (lpm_node_size(entry) == 2) {
-        paint_slots(m, r, lpm_node_at(entry) / sizeof *m->root, addr, below, g);
+        paint_slots(m, r, lpm_node_at(entry) / sizeof *m->pool, addr, below, g);
         return m->broken ? 0 : lpm_node_settle(m, entry);
     }
     uint32_t span = ~ip4_mask(below), from = (g.first - addr) >> (32 - below),

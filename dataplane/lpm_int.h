@@ -150,7 +150,7 @@ struct lpm_plan {
 
 struct lpm_image {
     struct lpm_head head;
-    uint32_t *root;             /* the nodes: one block of memory */
+    uint32_t *pool;             /* the nodes: one block of memory */
     bool broken;                /* memory ran out while compiling: must not be read */
     uint32_t free[LPM_CLASSES]; /* free nodes by size, linked through their first word; 0: none */
     size_t used, cap, live;     /* bytes: handed out once; room; in use */
@@ -184,8 +184,8 @@ unsigned lpm_leaf_size(uint32_t leaf);
 uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop);
 /* Cut the plan's whole address space into pieces and compile them. */
 void lpm_head_compile(struct lpm_image *m);
-/* The two halves of compiling: decide (=> false: no memory), and make the nodes of the plan's routes [lo,
- * hi), in the same order. */
+/* The two halves of compiling: decide (hop covers what the routes do not; => false: no memory), and make the
+ * nodes of the plan's routes [lo, hi), in the same order. */
 bool lpm_plan_weigh(struct lpm_plan *p, unsigned depth, uint32_t hop);
 uint32_t lpm_plan_emit(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, uint32_t hop);
 /* => the first of the routes [lo, hi), equal in their first `depth` bits, whose next bit is set. */

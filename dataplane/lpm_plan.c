@@ -192,14 +192,14 @@ static void fill(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, 
     struct lpm_plan *p = &m->plan;
     if (!bits) {
         uint32_t entry = lpm_plan_emit(m, lo, hi, depth, hop);
-        m->root[at] = entry;
+        m->pool[at] = entry;
         return;
     }
     if (lo < hi && lpm_route_len(p->route[lo]) == depth)
         hop = lpm_route_hop(p->route[lo++]);
     if (lo == hi) {
         for (size_t i = 0; i < (size_t)1 << bits; i++)
-            m->root[at + i] = hop;
+            m->pool[at + i] = hop;
         return;
     }
     uint32_t mid = lpm_plan_halve(p, lo, hi, depth);
@@ -226,7 +226,7 @@ uint32_t lpm_plan_emit(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned d
     uint32_t node = lpm_node_new(m, 2, bits);
     if (!node)
         return 0;
-    fill(m, lo, hi, depth, bits, hop, lpm_node_at(node) / sizeof *m->root);
+    fill(m, lo, hi, depth, bits, hop, lpm_node_at(node) / sizeof *m->pool);
     return m->broken ? 0 : lpm_node_settle(m, node);
 }
 

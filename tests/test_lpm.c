@@ -239,7 +239,7 @@ Test(lpm, batches_of_every_small_size)
 /* => whether every entry below is a leaf or a node of different elements, no element beyond the block. */
 static bool well_formed(const struct lpm_image *m, uint32_t entry, size_t *bytes)
 {
-    const unsigned char *b = (const unsigned char *)m->root + lpm_node_at(entry);
+    const unsigned char *b = (const unsigned char *)m->pool + lpm_node_at(entry);
     size_t one = (size_t)1 << lpm_node_size(entry), n = (size_t)1 << lpm_node_bits(entry);
     if (!(entry & LPM_NODE))
         return true;
@@ -466,8 +466,8 @@ static uint32_t hop_of(struct rng *r)
 
 static bool same_below(const struct lpm_image *x, const struct lpm_image *y, uint32_t entry)
 {
-    const unsigned char *a = (const unsigned char *)x->root + lpm_node_at(entry);
-    const unsigned char *b = (const unsigned char *)y->root + lpm_node_at(entry);
+    const unsigned char *a = (const unsigned char *)x->pool + lpm_node_at(entry);
+    const unsigned char *b = (const unsigned char *)y->pool + lpm_node_at(entry);
     size_t one = (size_t)1 << lpm_node_size(entry), n = (size_t)1 << lpm_node_bits(entry);
     if (!(entry & LPM_NODE))
         return true;
@@ -625,7 +625,7 @@ static void trim(void)
     struct lpm_image *m = &t->image;
     struct lpm_rib *rib = &t->rib;
     const size_t block = LPM_BLOCK * sizeof *rib->block, pad = lpm_image_bytes(m) - sizeof m->head - m->cap;
-    m->root = mem_resize(m->root, m->cap + pad, m->used + pad);
+    m->pool = mem_resize(m->pool, m->cap + pad, m->used + pad);
     m->cap = m->used;
     memset(m->free, 0, sizeof m->free); /* lost until the next rebuild */
     rib->block = mem_resize(rib->block, rib->block_cap * block, rib->blocks * block);
