@@ -29,17 +29,8 @@ ip4 net_nic(uint32_t nic)
 static struct image_port *add_port(struct image *img, enum port_kind kind, uint32_t realm, ip4 addr)
 {
     struct image_port *p = &img->port[img->n_ports++];
-    *p = (struct image_port){.kind = kind,
-                             .up = true,
-                             .realm = realm,
-                             .addr = addr,
-                             .table = NONE32,
-                             .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
-                             .admin = {NONE32, NONE32},
-                             .identity = IDENTITY_NONE,
-                             .pool = NONE32,
-                             .service = PORT_NONE,
-                             .flow_timeout = 240 * INT64_C(1000000000)};
+    *p = image_port_plain(kind, true, realm, addr);
+    p->flow_timeout = 240 * INT64_C(1000000000);
     return p;
 }
 

@@ -51,8 +51,8 @@ struct image_rule { /* load balancing */
     uint8_t proto;  /* 0: TCP and UDP, on all ports (B-02) */
     uint16_t frontend_port, backend_port;
     uint8_t spread; /* enum image_spread */
-    bool floating; /* backends see the frontend's address */
-    bool reset;    /* idle connections are reset (O-08) */
+    bool floating;  /* backends see the frontend's address */
+    bool reset;     /* idle connections are reset (O-08) */
     int64_t timeout;
     struct image_backend *backend;
     size_t n;
@@ -95,10 +95,10 @@ struct image_port {
     bool up;        /* exists in this image and runs */
     uint32_t realm; /* network of its address; REALM_PUBLIC for services, Internet hosts, resolvers */
     ip4 addr;
-    uint32_t table;      /* routes of what leaves it; NONE32: the public Internet's */
-    uint32_t acl[2][2];  /* [0 outbound, 1 inbound][0 NIC, 1 subnet]: rule set or NONE32 */
-    uint32_t admin[2];   /* the network manager's rules before those, by direction: rule set or NONE32 (G-16) */
-    uint32_t identity;   /* service-endpoint identity of its subnet; IDENTITY_NONE */
+    uint32_t table;     /* routes of what leaves it; NONE32: the public Internet's */
+    uint32_t acl[2][2]; /* [0 outbound, 1 inbound][0 NIC, 1 subnet]: rule set or NONE32 */
+    uint32_t admin[2]; /* the network manager's rules before those, by direction: rule set or NONE32 (G-16) */
+    uint32_t identity; /* service-endpoint identity of its subnet; IDENTITY_NONE */
     bool ip_forwarding;  /* P-08 */
     ip4 public_addr;     /* instance public address, stateless 1:1 (O-04), or 0 */
     bool inbound_closed; /* Standard public address without any security group (G-19) */
@@ -141,8 +141,9 @@ enum nh_action {
 struct image_nexthop {
     enum nh_action action;
     enum reason reason;
-    uint32_t realm;    /* NH_REALM, NH_ONPREM; NH_PORT: network of that port */
-    const uint32_t *realms; /* NH_ONPREM: sites that are as good, each flow takes one; NULL: that one */
+    uint32_t realm; /* NH_REALM, NH_ONPREM; NH_PORT: network of that port */
+    const uint32_t
+        *realms; /* NH_ONPREM: sites that are as good, each flow takes one; NULL: that one */
     uint32_t n_realms;
     uint32_t port;     /* NH_PORT; NH_DROP with stopped */
     bool stopped;      /* NH_DROP: because the appliance at port is down */
@@ -162,7 +163,7 @@ struct image_acl {
     struct acl *acl;
     struct acl_ref *ref;
     const bool *ends; /* admin rules, by rule id: what it allows is asked of no group (G-16); NULL: a group */
-    bool platform; /* some rule names AzurePlatformDNS or IMDS: host-agent traffic is checked too (G-14) */
+    bool platform;    /* some rule names AzurePlatformDNS or IMDS: host-agent traffic is checked too (G-14) */
 };
 
 struct image_crossing { /* one direction over a peering */
@@ -227,6 +228,22 @@ struct image {
     uint32_t public_resolver; /* port of the resolver that hosts outside Azure ask */
     ip4 public_resolver_addr;
 };
+
+/* => a port with nothing at it: no table, no rules, no way out. up: false, as of something gone or not yet
+ * there. */
+static inline struct image_port image_port_plain(enum port_kind kind, bool up, uint32_t realm, ip4 addr)
+{
+    return (struct image_port){.kind = kind,
+                               .up = up,
+                               .realm = realm,
+                               .addr = addr,
+                               .table = NONE32,
+                               .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
+                               .admin = {NONE32, NONE32},
+                               .identity = IDENTITY_NONE,
+                               .pool = NONE32,
+                               .service = PORT_NONE};
+}
 
 /* => an empty image with its arena and address map; NULL: out of memory. */
 struct image *image_new(uint32_t epoch);

@@ -77,17 +77,8 @@ uint32_t lab_port(struct lab *l, const char *name, enum port_kind kind, uint32_t
     const uint32_t n = (uint32_t)l->img->n_ports++;
     cr_assert_lt(n, LAB_MAX);
     l->name[n] = name;
-    l->img->port[n] = (struct image_port){.kind = kind,
-                                          .up = true,
-                                          .realm = realm,
-                                          .addr = lab_ip(addr),
-                                          .table = NONE32,
-                                          .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
-                                          .admin = {NONE32, NONE32},
-                                          .identity = IDENTITY_NONE,
-                                          .pool = NONE32,
-                                          .service = PORT_NONE,
-                                          .flow_timeout = 240 * INT64_C(1000000000)};
+    l->img->port[n] = image_port_plain(kind, true, realm, lab_ip(addr));
+    l->img->port[n].flow_timeout = 240 * INT64_C(1000000000);
     map(l, realm, l->img->port[n].addr, n);
     return n;
 }

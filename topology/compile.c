@@ -182,14 +182,8 @@ static void image_frame(struct work *w)
     img->rule_change_keeps_flows = m->switches.ruleChangeKeepsFlows;
     img->n_ports = numbers_end(w->r->port);
     img->port = arena_array(img->arena, img->n_ports, sizeof *img->port);
-    for (size_t i = 0; i < img->n_ports;
-         i++) /* gone or not yet there: down, and nothing else can be asked of it */
-        img->port[i] = (struct image_port){.table = NONE32,
-                                           .pool = NONE32,
-                                           .identity = IDENTITY_NONE,
-                                           .service = PORT_NONE,
-                                           .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
-                                           .admin = {NONE32, NONE32}};
+    for (size_t i = 0; i < img->n_ports; i++) /* until something is compiled there */
+        img->port[i] = image_port_plain(PORT_NIC, false, REALM_PUBLIC, 0);
     w->c->thing = arena_array(w->c->arena, img->n_ports, sizeof *w->c->thing);
     img->n_realms = numbers_end(w->r->realm);
     img->realm = arena_array(img->arena, img->n_realms, sizeof *img->realm);

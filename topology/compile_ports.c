@@ -70,16 +70,7 @@ static void port_ranges(struct work *w, const port_list *l, const struct port_ra
 static struct image_port *port_at(struct work *w, uint32_t n, enum port_kind kind, uint32_t realm, ip4 addr)
 {
     struct image_port *p = &w->img->port[n];
-    *p = (struct image_port){.kind = kind,
-                             .up = true,
-                             .realm = realm,
-                             .addr = addr,
-                             .table = NONE32,
-                             .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
-                             .admin = {NONE32, NONE32},
-                             .identity = IDENTITY_NONE,
-                             .pool = NONE32,
-                             .service = PORT_NONE};
+    *p = image_port_plain(kind, true, realm, addr);
     p->host = machine(w, n, addr);
     compile_address(w, realm, addr, n);
     return p;
@@ -332,16 +323,8 @@ void compile_internet(struct work *w, const struct internet_host *h)
 void compile_resolver(struct work *w, uint32_t port, ip4 addr)
 {
     struct image_port *p = &w->img->port[port];
-    *p = (struct image_port){.kind = PORT_RESOLVER,
-                             .up = true,
-                             .addr = addr,
-                             .table = NONE32,
-                             .acl = {{NONE32, NONE32}, {NONE32, NONE32}},
-                             .admin = {NONE32, NONE32},
-                             .identity = IDENTITY_NONE,
-                             .pool = NONE32,
-                             .service = PORT_NONE,
-                             .has_host = true};
+    *p = image_port_plain(PORT_RESOLVER, true, REALM_PUBLIC, addr);
+    p->has_host = true;
     p->host = machine(w, port, addr);
     p->host.any_addr = true;
     p->host.answers_ping = false;
