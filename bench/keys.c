@@ -139,6 +139,8 @@ void keys_rows(struct bench *b, struct keys_bench *k, const char *table, const d
         bench_row(b, &row);
         if (goal && goal[w] > 0)
             bench_want(b, row.run[0].name, "rte_hash", goal[w]);
+        if (w == KEYS_HITS && k->of_ceiling > 0)
+            bench_want(b, row.run[0].name, "ceiling", k->of_ceiling);
     }
     ceiling_free(&c);
 }

@@ -34,6 +34,7 @@ struct keys_bench {
     struct key_peer peer[KEY_PEERS];
     size_t n_peers, n, lookups, key_size;
     uint64_t seed;
+    double of_ceiling; /* goal for hits: this share of the ceiling; 0: none */
     void *keys;
     uint32_t *realm; /* of single addresses: all the same */
     uint64_t *want;
