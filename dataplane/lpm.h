@@ -1,6 +1,6 @@
-/* lpm.h - longest-prefix match, IPv4 alone so far: the routes as requested, and an image compiled from them for lookup.
- * Design essay: lpm.c. Addresses in host order. A next hop is any number but LPM_MISS: the caller's index
- * or handle. */
+/* lpm.h - longest-prefix match, IPv4 alone so far: the routes as requested, and an image compiled from them
+ * for lookup. Design essay: lpm.c. Addresses in host order. A next hop is any number but LPM_MISS: the
+ * caller's index or handle. */
 #ifndef VNETSIM_DATAPLANE_LPM_H
 #define VNETSIM_DATAPLANE_LPM_H
 
