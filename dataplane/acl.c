@@ -60,8 +60,8 @@ struct block {
     _Alignas(64) uint32_t part[ACL_BLOCK]; /* of the key, in one dimension */
     uint32_t at[ACL_BLOCK];                /* where the key is: in an index; then a reference; then a box */
     uint32_t best[ACL_BLOCK];              /* note of the first rule so far */
-    uint32_t todo[ACL_BLOCK], check[ACL_BLOCK]; /* keys */
-    unsigned n_todo, n_check;
+    uint32_t pending[ACL_BLOCK], check[ACL_BLOCK]; /* keys */
+    unsigned n_pending, n_check;
 };
 
 ALWAYS uint32_t lower(uint32_t a, uint32_t b)

@@ -88,27 +88,27 @@ WITH ALWAYS void NAME(enter)(const struct acl *a, struct block *x, uint32_t root
         for (unsigned k = 0; k < n; k++)
             x->at[k] = x->at[k] * fanout + NAME(below)(line + (size_t)x->at[k] * ACL_LINE, x->part[k]);
     }
-    unsigned todo = 0;
+    unsigned pending = 0;
     for (unsigned k = 0; k < n; k++) {
         x->at[k] = ref[x->at[k]];
-        x->todo[todo] = k;
-        todo += x->at[k] >> 31;
+        x->pending[pending] = k;
+        pending += x->at[k] >> 31;
     }
-    x->n_todo = todo;
+    x->n_pending = pending;
 }
 
 /* The keys that are at a further index. */
 WITH ALWAYS void NAME(descend)(const struct acl *a, struct block *x)
 {
-    while (x->n_todo) {
-        unsigned n = x->n_todo, more = 0;
+    while (x->n_pending) {
+        unsigned n = x->n_pending, more = 0;
         for (unsigned i = 0; i < n; i++) {
-            uint32_t k = x->todo[i];
+            uint32_t k = x->pending[i];
             x->at[k] = NAME(next)(a, x->at[k], &x->key[k]);
-            x->todo[more] = k;
+            x->pending[more] = k;
             more += x->at[k] >> 31;
         }
-        x->n_todo = more;
+        x->n_pending = more;
     }
 }
 
@@ -123,13 +123,13 @@ WITH static void NAME(check)(const struct acl *a, struct block *x)
             x->best[k] = note;
         } else if (!(note & ACL_LAST)) {
             x->at[k]++;
-            x->todo[x->n_todo++] = k;
+            x->pending[x->n_pending++] = k;
         }
     }
 }
 
 /* Compare key k with WINDOW boxes of its list, and note what is left to do, without a branch on what fits. */
-WITH ALWAYS void NAME(look)(const struct acl *a, struct block *x, uint32_t k, bool sets, unsigned *n_todo,
+WITH ALWAYS void NAME(look)(const struct acl *a, struct block *x, uint32_t k, bool sets, unsigned *n_pending,
                             unsigned *n_check)
 {
     uint32_t at = x->at[k];
@@ -143,30 +143,30 @@ WITH ALWAYS void NAME(look)(const struct acl *a, struct block *x, uint32_t k, bo
         *n_check += check;
     }
     x->at[k] = check ? first : at + WINDOW;
-    x->todo[*n_todo] = k;
-    *n_todo += !(f.fits | f.last);
+    x->pending[*n_pending] = k;
+    *n_pending += !(f.fits | f.last);
 }
 
 /* After some rounds few keys are left, each with a long list: better one after the other. */
 WITH ALWAYS void NAME(scan)(const struct acl *a, struct block *x, unsigned n, bool sets)
 {
-    unsigned todo = 0, check = 0;
+    unsigned pending = 0, check = 0;
     for (unsigned k = 0; k < n; k++)
-        NAME(look)(a, x, k, sets, &todo, &check);
+        NAME(look)(a, x, k, sets, &pending, &check);
     for (unsigned round = 1;; round++) {
-        x->n_todo = todo;
+        x->n_pending = pending;
         x->n_check = check;
         if (check)
             NAME(check)(a, x);
-        n = x->n_todo;
+        n = x->n_pending;
         if (round == ROUNDS || !n)
             break;
-        todo = check = 0;
+        pending = check = 0;
         for (unsigned i = 0; i < n; i++)
-            NAME(look)(a, x, x->todo[i], sets, &todo, &check);
+            NAME(look)(a, x, x->pending[i], sets, &pending, &check);
     }
     for (unsigned i = 0; i < n; i++) {
-        uint32_t k = x->todo[i];
+        uint32_t k = x->pending[i];
         x->best[k] = NAME(list)(a, a->box + x->at[k], &x->key[k], x->best[k]);
     }
 }
