@@ -13,7 +13,8 @@ int prefix4_cmp(const void *a, const void *b)
     return (int)x->len - (int)y->len;
 }
 
-/* Read one decimal number of at most three digits without leading zeros. => digits read, 0 if none or too large. */
+/* Read one decimal number of at most three digits without leading zeros. => digits read, 0 if none or too
+ * large. */
 static size_t number(const char *s, unsigned max, unsigned *out)
 {
     unsigned v = 0;
@@ -87,9 +88,9 @@ char *prefix4_format(struct prefix4 p, char *buf)
 bool ip4_is_public(ip4 a)
 {
     static const struct prefix4 no[] = {
-        {IP4(0, 0, 0, 0), 8},       {IP4(10, 0, 0, 0), 8},     {IP4(100, 64, 0, 0), 10},
-        {IP4(127, 0, 0, 0), 8},     {IP4(169, 254, 0, 0), 16}, {IP4(172, 16, 0, 0), 12},
-        {IP4(192, 168, 0, 0), 16},  {IP4(224, 0, 0, 0), 3},    {IP4_PLATFORM, 32},
+        {IP4(0, 0, 0, 0), 8},      {IP4(10, 0, 0, 0), 8},     {IP4(100, 64, 0, 0), 10},
+        {IP4(127, 0, 0, 0), 8},    {IP4(169, 254, 0, 0), 16}, {IP4(172, 16, 0, 0), 12},
+        {IP4(192, 168, 0, 0), 16}, {IP4(224, 0, 0, 0), 3},    {IP4_PLATFORM, 32},
     };
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
         if (prefix4_has(no[i], a))

@@ -1,4 +1,5 @@
-/* arena.c - see arena.h. Blocks double in size up to 1 MiB; a request larger than a block gets one of its own. */
+/* arena.c - see arena.h. Blocks double in size up to 1 MiB; a request larger than a block gets one of its
+ * own. */
 #include "dataplane/arena.h"
 
 #include <stdalign.h>

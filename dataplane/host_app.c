@@ -1,9 +1,9 @@
 /* host_app.c - the applications on both ends of a TCP connection.
  *
  * The client writes the request, waits for the answer (all bytes, or fewer that end with PSH: a refusal) and
- * closes. With keepOpen it first exchanges small messages, one a second unless told otherwise. The server answers when the request
- * is complete: by count where the scenario knows the flow, at PSH else; how it refuses follows from the
- * verdict of the reason. It closes after the client. */
+ * closes. With keepOpen it first exchanges small messages, one a second unless told otherwise. The server
+ * answers when the request is complete: by count where the scenario knows the flow, at PSH else; how it
+ * refuses follows from the verdict of the reason. It closes after the client. */
 #include "dataplane/host_int.h"
 
 /* -- server ---------------------------------------------------------------------------------------------- */

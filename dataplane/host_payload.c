@@ -160,15 +160,17 @@ static void http_answer_fill(const struct payload *p, uint64_t size, uint64_t at
         out[i] = (uint8_t)(at < len ? head[at] : 'a' + (int)(at % 23));
 }
 
-/* -- HTTP health probes ----------------------------------------------------------------------------------- */
+/* -- HTTP health probes -----------------------------------------------------------------------------------
+ */
 
 /* => length of the probe's bytes, of which out gets the first HTTP_HEAD. */
 static size_t probe_head(const char *path, const char *host, bool proxy, uint8_t out[HTTP_HEAD])
 {
     const struct proxy_header local = {.local = true};
     size_t at = proxy ? proxy_write(&local, out) : 0;
-    int n = snprintf((char *)out + at, HTTP_HEAD - at,
-                     "GET %.256s HTTP/1.1\r\nHost: %s\r\nUser-Agent: Load Balancer Agent\r\n\r\n", path, host);
+    int n =
+        snprintf((char *)out + at, HTTP_HEAD - at,
+                 "GET %.256s HTTP/1.1\r\nHost: %s\r\nUser-Agent: Load Balancer Agent\r\n\r\n", path, host);
     return at + (size_t)n;
 }
 
@@ -219,8 +221,8 @@ static void tls_record(uint64_t full, uint64_t size, uint64_t at, uint64_t *star
         *len = full;
 }
 
-/* Records of one segment each, as servers send that want the first bytes early: an analyser then needs no other segment
- * to read one, also where some are lost or come again. */
+/* Records of one segment each, as servers send that want the first bytes early: an analyser then needs no
+ * other segment to read one, also where some are lost or come again. */
 static uint64_t tls_full(const struct payload *p)
 {
     return p->segment > 2 * TLS_HEAD && p->segment < TLS_FULL ? p->segment : TLS_FULL;

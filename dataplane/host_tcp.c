@@ -306,10 +306,11 @@ static void server_open(struct host *h, const struct tuple *t, const struct pack
     c->known = spec != NULL;
     c->goal = spec ? spec->request_bytes : 0;
     c->response = spec ? spec->response_bytes : HOST_RESPONSE;
-    c->say = (struct payload){.kind = payload_kind(t->proto, spec ? spec->dport : t->lport), /* as the client says */
-                              .answer = true,
-                              .first = c->response,
-                              .later = spec ? HOST_KEEP : HOST_RESPONSE};
+    c->say = (struct payload){
+        .kind = payload_kind(t->proto, spec ? spec->dport : t->lport), /* as the client says */
+        .answer = true,
+        .first = c->response,
+        .later = spec ? HOST_KEEP : HOST_RESPONSE};
     say_host(&c->say, spec ? spec->name : NULL, t->local);
     h->env->arrived(h->env->ctx, h->c.port, p);
     tcp_accept(&c->tcp, &ops, host_now(h), initial_sequence(h), own_mss(h), s);

@@ -12,7 +12,8 @@
 
 enum { DNS_PORT = 53, DNS_CAP = 4096, QUOTE_MAX = 576 - 28 };
 
-void host_udp_answer(struct host *h, const struct tuple *t, const struct packet_meta *meta, const void *data, size_t n)
+void host_udp_answer(struct host *h, const struct tuple *t, const struct packet_meta *meta, const void *data,
+                     size_t n)
 {
     struct eth_fields eth = host_eth(h);
     struct ip_fields ip = host_ip(h, t->local, t->remote, false);

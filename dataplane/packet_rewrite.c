@@ -101,7 +101,8 @@ void packet_set_dst(struct packet *p, struct packet_info *in, ip4 dst, uint16_t 
         echo_id(p, in, dport);
 }
 
-static void shift32(struct packet *p, const struct packet_info *in, uint32_t at, uint32_t *value, uint32_t add)
+static void shift32(struct packet *p, const struct packet_info *in, uint32_t at, uint32_t *value,
+                    uint32_t add)
 {
     if (!add)
         return;

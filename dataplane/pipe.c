@@ -67,8 +67,7 @@ void pipe_free(struct pipe *p)
     free(p->down);
     free(p);
 }
-/* -- outcomes
- * ------------------------------------------------------------------------------------------------ */
+/* -- outcomes -------------------------------------------------------------------------------------------- */
 
 struct trace_step *pipe_step(struct ctx *c, enum stage stage, enum reason reason)
 {
@@ -128,8 +127,7 @@ bool pipe_goes_on(const struct ctx *c)
            (c->info->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
 }
 
-/* -- security groups
- * ----------------------------------------------------------------------------------------- */
+/* -- security groups ------------------------------------------------------------------------------------- */
 
 static bool is_host_agent(ip4 a)
 {
@@ -207,7 +205,8 @@ static bool is_floating(const struct image_port *p, ip4 addr)
 #define DHCP_CLIENT      68u
 #define DHCP_SERVER      67u
 
-/* unicast TCP, UDP, ICMP, ESP and AH; one UDP source port is the host's own, and so is what asks for a lease. */
+/* A-07: unicast TCP, UDP, ICMP, ESP and AH; one UDP source port is the host's own, and so is what asks for a
+ * lease. */
 static bool is_carried(const struct ctx *c)
 {
     switch (c->info->proto) {

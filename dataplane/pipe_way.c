@@ -101,10 +101,11 @@ static void to_internet(struct ctx *c, struct flow_state *s)
 
 static void to_onprem(struct ctx *c, const struct image_nexthop *nh)
 {
-    const uint32_t realm = nh->n_realms ? nh->realms[spread_choose(spread_flow(c->info->proto, c->src, c->sport, c->dst,
-                                                                               c->dport),
-                                                                   nh->realms, nh->n_realms)]
-                                        : nh->realm;
+    const uint32_t realm =
+        nh->n_realms
+            ? nh->realms[spread_choose(spread_flow(c->info->proto, c->src, c->sport, c->dst, c->dport),
+                                       nh->realms, nh->n_realms)]
+            : nh->realm;
     const uint8_t link = nh->link;
     const struct image_realm *r = &c->img->realm[realm];
     uint32_t v = exact_get(c->img->addresses, realm, c->dst);

@@ -46,8 +46,7 @@ static void tap(struct sim *s, uint32_t port, const struct packet *p, const stru
         s->ops.tap(s->ops.ctx, port, s->now, p, t);
 }
 
-/* -- packets out of and into ports
- * --------------------------------------------------------------------------- */
+/* -- packets out of and into ports ----------------------------------------------------------------------- */
 
 static const uint8_t fabric_mac[6] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}; /* */
 
@@ -175,8 +174,7 @@ static void deliver(struct sim *s, uint32_t port, struct packet *p)
     }
 }
 
-/* -- public face
- * ------------------------------------------------------------------------------------------------ */
+/* -- public face ----------------------------------------------------------------------------------------- */
 
 struct sim *sim_new(uint64_t seed, const struct sim_ops *ops)
 {

@@ -1,27 +1,30 @@
 /* underlay.c - packets as the provider carries them.
  *
- * Purpose. A private endpoint is no machine and a service endpoint no route that a guest could see: both are a way of
- * encapsulating at the sender's host. This file makes the packets that a capture between the hosts would show.
+ * Purpose. A private endpoint is no machine and a service endpoint no route that a guest could see: both are
+ * a way of encapsulating at the sender's host. This file makes the packets that a capture between the hosts
+ * would show.
  *
- * Representation. An overlay address is put together from parts, each a value under a mask, later parts over earlier
- * ones (the public SONiC DASH documents: service tunnel, private link). The value is masked before it is or-ed in: the
- * prose of those documents leaves that out, their executable model does it, and one published example only comes out so.
- * For a private link the mapping speaks first, then the interface:
+ * Representation. An overlay address is put together from parts, each a value under a mask, later parts over
+ * earlier ones (the public SONiC DASH documents: service tunnel, private link). The value is masked before it
+ * is or-ed in: the prose of those documents leaves that out, their executable model does it, and one
+ * published example only comes out so. For a private link the mapping speaks first, then the interface:
  *
  *   fdXX : LLLL LLLL : NNNN NNSS SSSS : v4 v4
  *   mapping          | interface      | the packet's own source
  *
- * XX: the bit 0x80 (a private link) is the mapping's, the region below it the interface's, as are network and subnet. A
- * service tunnel has the same shape without that bit and L. So region, network, subnet and link stand each at a place of
- * its own: distinct identities give distinct prefixes.
+ * XX: the bit 0x80 (a private link) is the mapping's, the region below it the interface's, as are network and
+ * subnet. A service tunnel has the same shape without that bit and L. So region, network, subnet and link
+ * stand each at a place of its own: distinct identities give distinct prefixes.
  *
- * 4-to-6. Stateless (RFC 7915): the transport header and its payload stay byte by byte, but for the checksum. The pseudo
- * headers of IPv4 and IPv6 sum the same length and protocol, so the checksum moves by the difference of the addresses
- * (RFC 1624); that holds for a first fragment as well, whose datagram is not at hand. A UDP checksum of 0 means none in
- * IPv4 and is forbidden in IPv6 (RFC 8200, 8.1): it is made where the datagram is whole.
+ * 4-to-6. Stateless (RFC 7915): the transport header and its payload stay byte by byte, but for the checksum.
+ * The pseudo headers of IPv4 and IPv6 sum the same length and protocol, so the checksum moves by the
+ * difference of the addresses (RFC 1624); that holds for a first fragment as well, whose datagram is not at
+ * hand. A UDP checksum of 0 means none in IPv4 and is forbidden in IPv6 (RFC 8200, 8.1): it is made where the
+ * datagram is whole.
  *
- * Outer header. No fragmentation between hosts (DF, and so no identification, RFC 6864), TTL 64, class of service copied
- * (RFC 2983, 6040). Its MAC addresses are made from the outer IPv4 addresses: routers on the way are not shown. */
+ * Outer header. No fragmentation between hosts (DF, and so no identification, RFC 6864), TTL 64, class of
+ * service copied (RFC 2983, 6040). Its MAC addresses are made from the outer IPv4 addresses: routers on the
+ * way are not shown. */
 #include "dataplane/underlay.h"
 
 #include "dataplane/csum.h"
@@ -33,7 +36,7 @@ enum { GRE_HLEN = 8, IP6_HLEN = 40, IP6_FRAG_HLEN = 8, IPPROTO_NR_GRE = 47, IPPR
 enum { GRE_KEY_PRESENT = 0x2000, ETHERTYPE_BRIDGED = 0x6558 };
 enum { OUTER_HLEN = WIRE_ETH_HLEN + WIRE_IP_HLEN + GRE_HLEN };
 
-/* -- addresses -------------------------------------------------------------------------------------------------- */
+/* -- addresses ------------------------------------------------------------------------------------------- */
 
 struct ip6 underlay_put(struct ip6 base, const struct underlay_part *part)
 {
@@ -96,7 +99,7 @@ struct underlay_part underlay_part_service(const struct underlay_end *service)
     return p;
 }
 
-/* -- packets ---------------------------------------------------------------------------------------------------- */
+/* -- packets --------------------------------------------------------------------------------------------- */
 
 static uint32_t sum6(const struct ip6 *a)
 {
@@ -104,7 +107,8 @@ static uint32_t sum6(const struct ip6 *a)
 }
 
 /* The checksum of the segment at l4 of len bytes, whose addresses changed as t says. */
-static void mend_checksum(uint8_t *l4, uint32_t len, const struct packet_info *info, const struct underlay_tunnel *t)
+static void mend_checksum(uint8_t *l4, uint32_t len, const struct packet_info *info,
+                          const struct underlay_tunnel *t)
 {
     const bool udp = info->proto == IPPROTO_NR_UDP;
     uint8_t *at = l4 + (udp ? WIRE_UDP_SUM : WIRE_TCP_SUM);
@@ -124,7 +128,8 @@ static void mend_checksum(uint8_t *l4, uint32_t len, const struct packet_info *i
     wire_put16(at, udp && !sum ? 0xffff : sum);
 }
 
-static uint8_t *put_ip6(uint8_t *at, const struct packet_info *info, uint32_t len, const struct underlay_tunnel *t)
+static uint8_t *put_ip6(uint8_t *at, const struct packet_info *info, uint32_t len,
+                        const struct underlay_tunnel *t)
 {
     const bool fragment = info->mf || info->frag_offset;
     wire_put32(at, 6u << 28 | (uint32_t)info->tos << 20);
@@ -138,7 +143,8 @@ static uint8_t *put_ip6(uint8_t *at, const struct packet_info *info, uint32_t le
         return at;
     at[0] = info->proto;
     at[1] = 0;
-    wire_put16(at + 2, (uint16_t)(info->frag_offset | info->mf)); /* a multiple of 8 bytes, the flag in the last bit */
+    wire_put16(at + 2, (uint16_t)(info->frag_offset |
+                                  info->mf)); /* a multiple of 8 bytes, the flag in the last bit */
     wire_put32(at + 4, info->ip_id);
     return at + IP6_FRAG_HLEN;
 }
@@ -150,7 +156,8 @@ static void mac_of(uint8_t *mac, ip4 host)
     wire_put32(mac + 2, host);
 }
 
-static void put_outer(uint8_t *at, const struct packet_info *info, uint32_t inner, const struct underlay_tunnel *t)
+static void put_outer(uint8_t *at, const struct packet_info *info, uint32_t inner,
+                      const struct underlay_tunnel *t)
 {
     uint8_t *ip = at + WIRE_ETH_HLEN, *gre = ip + WIRE_IP_HLEN;
     mac_of(at + WIRE_ETH_DST, t->dst);
@@ -176,7 +183,8 @@ int underlay_wrap(struct packet_pool *pool, const struct packet *p, const struct
 {
     const bool six = t->kind != UNDERLAY_NETWORK, fragment = info->mf || info->frag_offset;
     const uint32_t l4_len = ETH_HLEN + info->ip_len - info->l4;
-    const uint32_t inner = six ? ETH_HLEN + IP6_HLEN + (fragment ? IP6_FRAG_HLEN : 0) + l4_len : ETH_HLEN + info->ip_len;
+    const uint32_t inner =
+        six ? ETH_HLEN + IP6_HLEN + (fragment ? IP6_FRAG_HLEN : 0) + l4_len : ETH_HLEN + info->ip_len;
     if (six && info->proto != IPPROTO_NR_TCP && info->proto != IPPROTO_NR_UDP)
         return -EPROTONOSUPPORT;
     if (WIRE_IP_HLEN + GRE_HLEN + inner > UINT16_MAX)

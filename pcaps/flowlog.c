@@ -209,8 +209,7 @@ static const char *record_time(struct arena *a, int64_t minute)
                         t.tm_hour, t.tm_min);
 }
 
-/* -- records
- * -------------------------------------------------------------------------------------------------- */
+/* -- records --------------------------------------------------------------------------------------------- */
 
 static void set(json_t *o, const char *key, json_t *value)
 {
@@ -297,8 +296,7 @@ static json_t *record_vnet(struct flowlog_set *s, const struct flowlog_spec *spe
     return o;
 }
 
-/* -- files
- * ---------------------------------------------------------------------------------------------------- */
+/* -- files ----------------------------------------------------------------------------------------------- */
 
 static int by_file(const void *a, const void *b)
 {

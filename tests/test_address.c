@@ -192,8 +192,7 @@ Test(address, property_lowest_free)
     }
 }
 
-/* -- members
- * ---------------------------------------------------------------------------------------------------- */
+/* -- members --------------------------------------------------------------------------------------------- */
 
 #define REGISTRY                                                                                             \
     "services: [{name: reg, type: Microsoft.ContainerRegistry/registries, location: westeurope, "            \
@@ -314,8 +313,7 @@ Test(address, a_removed_member)
     loaded_free(&l);
 }
 
-/* -- public
- * ----------------------------------------------------------------------------------------------------- */
+/* -- public ---------------------------------------------------------------------------------------------- */
 
 static bool tagged(const struct model *m, const char *service, const char *region, ip4 ip)
 {
@@ -423,8 +421,7 @@ Test(address, generic_services_run_out)
     loaded_free(&l);
 }
 
-/* -- over time
- * -------------------------------------------------------------------------------------------------- */
+/* -- over time ------------------------------------------------------------------------------------------- */
 
 /* What was given stays for the life of the resource (A-05); later resources follow in timeline order; what a
  * removed endpoint had is free again; an address that a later change fixes was never given to another. */

@@ -20,8 +20,7 @@ static void expect(const char *text, const char *want, int line)
 #define FINDS(text, want) expect(text, want, __LINE__)
 #define FINE(text)        expect(text, "", __LINE__)
 
-/* -- networks
- * --------------------------------------------------------------------------------------------------- */
+/* -- networks -------------------------------------------------------------------------------------------- */
 
 #define VNET(prefixes, subnets)                                                                              \
     "virtualNetworks:\n  - {name: v, addressPrefixes: [" prefixes "], subnets: [\n" subnets "]}\n"
@@ -187,8 +186,7 @@ Test(check, gateways)
     FINE(GATEWAYS("GatewaySubnet", DEFAULT_ROUTE, "{name: a, virtualNetwork: v, type: ExpressRoute}"));
 }
 
-/* -- addresses
- * -------------------------------------------------------------------------------------------------- */
+/* -- addresses ------------------------------------------------------------------------------------------- */
 
 #define NICS(list)                                                                                           \
     VNET("10.0.0.0/16", "{name: s, addressPrefix: 10.0.1.0/24}, {name: t, addressPrefix: 10.0.2.0/24}")      \
@@ -276,8 +274,7 @@ Test(check, on_premises)
           "5:22: error: 192.168.0.1 of host 'hq/c' is the address of host 'hq/a' already\n");
 }
 
-/* -- policy
- * ----------------------------------------------------------------------------------------------------- */
+/* -- policy ---------------------------------------------------------------------------------------------- */
 
 #define NSG(rules) "networkSecurityGroups:\n  - {name: g, securityRules: [\n" rules "]}\n"
 #define RULE(name, priority, direction, more)                                                                \
@@ -379,8 +376,7 @@ Test(check, routes)
         "4:26: warning: route 'a' of 'rt' has no effect: the platform's addresses cannot be routed (R-26)\n");
 }
 
-/* -- services
- * --------------------------------------------------------------------------------------------------- */
+/* -- services -------------------------------------------------------------------------------------------- */
 
 #define ACLS(type, rules)                                                                                    \
     "services:\n  - {name: x, type: " type ", networkAcls: {defaultAction: Deny, ipRules: [" rules "]}}\n"
@@ -497,8 +493,7 @@ Test(check, service_endpoints)
           "(SE-04)\n6:1: error: unknown service 'Contoso.Things' in serviceEndpoints of 'v/s' (SE-04)\n");
 }
 
-/* -- names
- * ------------------------------------------------------------------------------------------------------ */
+/* -- names ----------------------------------------------------------------------------------------------- */
 
 Test(check, public_names)
 {
@@ -581,8 +576,7 @@ Test(check, private_link_service_policies)
         "has its NAT addresses there (PE-22)\n");
 }
 
-/* -- limits
- * ----------------------------------------------------------------------------------------------------- */
+/* -- limits ---------------------------------------------------------------------------------------------- */
 
 /* => head, n items and tail; in an item, # is its number and @ the same from 1000 on. To be freed. */
 static char *many(const char *head, int n, const char *item, const char *tail)

@@ -14,8 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* -- lines
- * --------------------------------------------------------------------------------------------------- */
+/* -- lines ----------------------------------------------------------------------------------------------- */
 
 static const char *line(unsigned version, char state, uint8_t proto, bool inbound)
 {
@@ -61,8 +60,7 @@ Test(flowlog, lines_without_counts)
     cr_expect_str_eq(flowlog_format(2, &t, buf), "1,0.0.0.1,0.0.0.2,3,4,T,O,D,B,,,,");
 }
 
-/* -- stories
- * --------------------------------------------------------------------------------------------------- */
+/* -- stories --------------------------------------------------------------------------------------------- */
 
 struct story {
     struct tmp tmp;
@@ -659,8 +657,7 @@ Test(story, equal_runs_give_equal_bytes)
     story_end(&b);
 }
 
-/* -- files that cannot be written
- * -------------------------------------------------------------------------------- */
+/* -- files that cannot be written ------------------------------------------------------------------------ */
 
 Test(story, nothing_is_left_where_a_file_cannot_be_written)
 {
@@ -679,9 +676,7 @@ Test(story, nothing_is_left_where_a_file_cannot_be_written)
     story_end(&s);
 }
 
-/* -- shapes
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- shapes ---------------------------------------------------------------------------------------------- */
 
 /* A text with what differs from line to line replaced: numbers N, addresses A, protocol P, direction F. */
 static const char *pattern(struct arena *a, const char *tuple)
@@ -845,8 +840,7 @@ Test(shape, version_4)
     like_sample("msdocs-vnet-flow-log-v4.json", "net");
 }
 
-/* -- any traffic
- * ------------------------------------------------------------------------------------------------------- */
+/* -- any traffic ----------------------------------------------------------------------------------------- */
 
 struct life {        /* of one conversation at one NIC, as the log tells it */
     const char *who; /* file, 5-tuple and direction */

@@ -399,8 +399,7 @@ Test(tags, missing_file_and_small_buffer)
     arena_free(a);
 }
 
-/* -- the published file
- * -------------------------------------------------------------------------------------- */
+/* -- the published file ---------------------------------------------------------------------------------- */
 
 /* Load the published file; where there is none, skip the test, and say so in the words that tests/run.sh
  * counts. */

@@ -567,8 +567,7 @@ Test(types, zone_names_and_records)
     cr_assert_null(zone_record(A, "azurecr.io", "privatelink.azurecr.io"));
 }
 
-/* -- patterns: filling in and matching undo each other
- * ------------------------------------------------------- */
+/* -- patterns: filling in and matching undo each other --------------------------------------------------- */
 
 static const char *word(struct rng *r)
 {

@@ -67,8 +67,7 @@ ip4 address_default_outbound(const struct model *m, const struct nic *nic)
     return nic->defaultOutboundAddress;
 }
 
-/* -- private addresses
- * ---------------------------------------------------------------------------------------- */
+/* -- private addresses ----------------------------------------------------------------------------------- */
 
 struct used {
     uint32_t subnet;

@@ -48,8 +48,7 @@ static void set_add(struct public_plan *p, ip4 ip)
     p->slot[i] = ip;
 }
 
-/* -- pools
- * ------------------------------------------------------------------------------------------------------ */
+/* -- pools ----------------------------------------------------------------------------------------------- */
 
 /* Ranges minus others, both ascending and disjoint. => the number of ranges in out, which has room for n + k.
  */
@@ -178,8 +177,7 @@ static const char *service_tag(const struct service *s)
     return t && t->tag ? t->tag : "";
 }
 
-/* -- picking
- * ---------------------------------------------------------------------------------------------------- */
+/* -- picking --------------------------------------------------------------------------------------------- */
 
 static uint64_t hash_name(struct arena *a, const char *kind, const char *name)
 {

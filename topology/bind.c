@@ -1,8 +1,8 @@
 /* bind.c - from document tree to model: see bind.h.
  *
- * Two passes over the same tables. The first (bind_plan.c) lays out every list at its final size, so that elements
- * have addresses, and enters their names; the second (fill) reads the keys, resolves references to those
- * addresses and calls each table's finish function. Order in the file therefore never matters, and a
+ * Two passes over the same tables. The first (bind_plan.c) lays out every list at its final size, so that
+ * elements have addresses, and enters their names; the second (fill) reads the keys, resolves references to
+ * those addresses and calls each table's finish function. Order in the file therefore never matters, and a
  * reference may point forwards.
  *
  * Nothing stops at an error. An element that could not be bound whole is remembered as bad, but keeps its
@@ -45,7 +45,8 @@ void bind_fail(struct bind *b, struct origin at, const char *fmt, ...)
     spoil(b);
 }
 
-/* -- second pass: values ---------------------------------------------------------------------------------- */
+/* -- second pass: values ----------------------------------------------------------------------------------
+ */
 
 static void fill_map(struct bind *b, struct frame *fr);
 

@@ -16,8 +16,7 @@ static const char *named(struct check *c, const char *kind, const char *name)
     return arena_printf(c->a, "%s '%s'", kind, name);
 }
 
-/* -- private
- * ---------------------------------------------------------------------------------------------------- */
+/* -- private --------------------------------------------------------------------------------------------- */
 
 static ip4 first_usable(struct prefix4 p)
 {
@@ -121,8 +120,7 @@ static void check_private(struct check *c)
                        ip_text(c, (ip4)l.at[i].number), l.at[i].what, l.at[i - 1].what);
 }
 
-/* -- public
- * ----------------------------------------------------------------------------------------------------- */
+/* -- public ---------------------------------------------------------------------------------------------- */
 
 enum public_kind { PUBLIC_RESOURCE, PUBLIC_SERVICE, PUBLIC_HOST, PUBLIC_ONPREM };
 
@@ -216,8 +214,7 @@ static void check_public_users(struct check *c)
                        l.at[i].what, l.at[i - 1].what);
 }
 
-/* -- on-premises
- * ------------------------------------------------------------------------------------------------ */
+/* -- on-premises ----------------------------------------------------------------------------------------- */
 
 static void check_hosts(struct check *c, const struct onprem *o)
 {

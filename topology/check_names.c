@@ -7,8 +7,7 @@
 #include "topology/names.h"
 #include "topology/types.h"
 
-/* -- DNS names
- * ---------------------------------------------------------------------------------------------------- */
+/* -- DNS names ------------------------------------------------------------------------------------------- */
 
 /* => whether s has the form of a DNS name; with wild, its first label may be '*'. */
 static bool dns_name(const char *s, bool wild)
@@ -68,8 +67,7 @@ static void check_public_names(struct check *c)
                        l.at[i].what, l.at[i - 1].what);
 }
 
-/* -- private zones
- * ------------------------------------------------------------------------------------------------ */
+/* -- private zones --------------------------------------------------------------------------------------- */
 
 static void check_links(struct check *c)
 {

@@ -12,8 +12,7 @@ static const char *prefix_text(struct check *c, struct prefix4 p)
     return arena_strdup(c->a, prefix4_format(p, buf));
 }
 
-/* -- overlap
- * ---------------------------------------------------------------------------------------------------- */
+/* -- overlap --------------------------------------------------------------------------------------------- */
 
 struct span { /* one prefix of something */
     struct prefix4 prefix;
@@ -57,8 +56,7 @@ static void spans_check(struct check *c, struct span_list *l, const char *where)
     }
 }
 
-/* -- prefixes
- * --------------------------------------------------------------------------------------------------- */
+/* -- prefixes -------------------------------------------------------------------------------------------- */
 
 static void check_forbidden(struct check *c, struct prefix4 p, struct origin at, const char *where)
 {
@@ -137,8 +135,7 @@ static void check_vnet_prefixes(struct check *c, const struct vnet *v)
     spans_check(c, &subnets, where);
 }
 
-/* -- peerings
- * --------------------------------------------------------------------------------------------------- */
+/* -- peerings -------------------------------------------------------------------------------------------- */
 
 static bool whole(const struct peering *p)
 {
@@ -216,8 +213,7 @@ static void check_peerings(struct check *c, const struct vnet *v)
     }
 }
 
-/* -- gateways
- * --------------------------------------------------------------------------------------------------- */
+/* -- gateways -------------------------------------------------------------------------------------------- */
 
 static bool has_vpn(const struct model *m, const struct vnet *v)
 {
@@ -256,8 +252,8 @@ static void check_connections(struct check *c, const struct gateway *g)
         for (size_t k = 0; k < g->connections.n; k++)
             found |= g->connections.at[k] == x->onPremisesNetwork;
         if (!found)
-            diag_error(c->d, x->at, "gateway '%s' has no connection to '%s', whose properties are given", g->name,
-                       x->onPremisesNetwork->name);
+            diag_error(c->d, x->at, "gateway '%s' has no connection to '%s', whose properties are given",
+                       g->name, x->onPremisesNetwork->name);
     }
 }
 

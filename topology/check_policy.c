@@ -6,8 +6,7 @@
 #include "topology/regions.h"
 #include "topology/tags.h"
 
-/* -- service tags
- * ------------------------------------------------------------------------------------------------- */
+/* -- service tags ---------------------------------------------------------------------------------------- */
 
 /* => whether the tag is missing perhaps only because the built-in tags are a subset: its region is one. */
 static bool beyond_subset(const struct model *m, const char *tag)
@@ -45,8 +44,7 @@ static void check_route_tag(struct check *c, const char *tag, struct origin at, 
         unknown_tag(c, tag, at, where);
 }
 
-/* -- security rules
- * ----------------------------------------------------------------------------------------------- */
+/* -- security rules -------------------------------------------------------------------------------------- */
 
 static void check_side(struct check *c, const struct address_match *at, size_t n, const char *side,
                        const char *where)
@@ -88,8 +86,7 @@ static void check_nsg(struct check *c, const struct nsg *g)
                        l.at[i].scope == DIR_INBOUND ? "inbound" : "outbound", l.at[i - 1].what);
 }
 
-/* -- application security groups (G-13)
- * -------------------------------------------------------------------------- */
+/* -- application security groups (G-13) ------------------------------------------------------------------ */
 
 struct member { /* the first member of a group, or NULL */
     const struct vnet *vnet;
@@ -157,8 +154,7 @@ static void check_groups(struct check *c)
     }
 }
 
-/* -- routes
- * ------------------------------------------------------------------------------------------------------- */
+/* -- routes ---------------------------------------------------------------------------------------------- */
 
 static void check_route(struct check *c, const struct route *r, const char *where)
 {

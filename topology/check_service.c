@@ -18,8 +18,7 @@ static const struct resource_type *type_of(const struct service *s)
     return s->type ? type_find(s->type) : NULL;
 }
 
-/* -- services
- * ----------------------------------------------------------------------------------------------------- */
+/* -- services -------------------------------------------------------------------------------------------- */
 
 /* SE-14. The plain form of a host is /32 in the model as well, so the text decides. */
 static void check_ip_rules(struct check *c, const struct service *s)
@@ -87,8 +86,7 @@ static void check_covered(struct check *c, const struct service *s)
                      ns->name);
 }
 
-/* -- private endpoints
- * -------------------------------------------------------------------------------------------- */
+/* -- private endpoints ----------------------------------------------------------------------------------- */
 
 /* An endpoint without location is where its network is. */
 static void check_region(struct check *c, const struct private_endpoint *e)
@@ -177,10 +175,12 @@ static void check_zone_group(struct check *c, const struct private_endpoint *e)
 static void check_tier(struct check *c, const struct private_endpoint *e)
 {
     const struct service *s = e->service;
-    if (s && s->sku && is_type(s, "Microsoft.ContainerRegistry/registries") && strcasecmp(s->sku, "Premium") != 0)
-        diag_error(c->d, check_at(e->node, "service", e->at),
-                   "private endpoint '%s': the registry '%s' is %s, and only Premium has private endpoints (PE-27)",
-                   e->name, s->name, s->sku);
+    if (s && s->sku && is_type(s, "Microsoft.ContainerRegistry/registries") &&
+        strcasecmp(s->sku, "Premium") != 0)
+        diag_error(
+            c->d, check_at(e->node, "service", e->at),
+            "private endpoint '%s': the registry '%s' is %s, and only Premium has private endpoints (PE-27)",
+            e->name, s->name, s->sku);
 }
 
 /* */
@@ -214,8 +214,7 @@ static void check_endpoint(struct check *c, const struct private_endpoint *e)
                    s->vnet->name, s->name, e->name);
 }
 
-/* -- service endpoints
- * -------------------------------------------------------------------------------------------- */
+/* -- service endpoints ----------------------------------------------------------------------------------- */
 
 static void check_service_endpoints(struct check *c, const struct subnet *s)
 {
@@ -245,7 +244,8 @@ static void check_definitions(struct check *c, const struct se_policy *p)
             diag_error(c->d, d->at, "unknown service '%s' in definitions of '%s'; did you mean '%s'? (SE-04)",
                        d->service, p->name, near);
         else if (d->service && !namespace_find(d->service))
-            diag_error(c->d, d->at, "unknown service '%s' in definitions of '%s' (SE-04)", d->service, p->name);
+            diag_error(c->d, d->at, "unknown service '%s' in definitions of '%s' (SE-04)", d->service,
+                       p->name);
     }
 }
 

@@ -17,7 +17,8 @@ static int check(const struct cmd_args *a)
         if (a->print)
             scenario_print(sc, stdout);
         else if (a->json)
-            printf("{\"file\": \"%s\", \"ok\": true, \"scenario\": \"%s\"}\n", a->pos[i], scenario_state(sc, 0)->scenario);
+            printf("{\"file\": \"%s\", \"ok\": true, \"scenario\": \"%s\"}\n", a->pos[i],
+                   scenario_state(sc, 0)->scenario);
         else if (!a->quiet)
             printf("%s: ok (%s)\n", a->pos[i], scenario_state(sc, 0)->scenario);
         scenario_free(sc);
@@ -29,7 +30,8 @@ const struct command cmd_check = {
     .name = "check",
     .usage = "SCENARIO... [--print] [--strict]",
     .summary = "validate scenario files",
-    .help = "Reads each file ('-': standard input) with its includes and its timeline, and reports every finding with file, line\n"
+    .help = "Reads each file ('-': standard input) with its includes and its timeline, and reports every "
+            "finding with file, line\n"
             "and column on standard error.\n"
             "  --print   print the canonical form: it loads to the same model\n"
             "  --strict  warnings (limits, addresses that no service endpoint covers) are errors",

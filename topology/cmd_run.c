@@ -18,14 +18,16 @@ struct replay {
     size_t shown;
 };
 
-static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p, const struct trace *t)
+static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p,
+                      const struct trace *t)
 {
     struct replay *r = ctx;
     wire_capture_packet(r->capture, c, port, at, p, t);
     wire_flowlog_packet(r->flowlog, c, port, at, p, t);
 }
 
-static void on_underlay(void *ctx, const struct compiled *c, int64_t at, const struct packet *outer, const struct underlay_tunnel *t)
+static void on_underlay(void *ctx, const struct compiled *c, int64_t at, const struct packet *outer,
+                        const struct underlay_tunnel *t)
 {
     wire_capture_outer(((struct replay *)ctx)->capture, c, at, outer, t);
 }
@@ -157,8 +159,10 @@ const struct command cmd_run = {
     .name = "run",
     .usage = "SCENARIO [-o DIR] [--reference]",
     .summary = "replay a scenario: captures, results, expectations",
-    .help = "Simulates the scenario in virtual time. Writes its captures (pcapng, for Wireshark), flow logs and results.json into DIR and\n"
-            "prints a table of flows and what expectations did not hold. Exit status 1: an expectation did not hold.\n"
+    .help = "Simulates the scenario in virtual time. Writes its captures (pcapng, for Wireshark), flow logs "
+            "and results.json into DIR and\n"
+            "prints a table of flows and what expectations did not hold. Exit status 1: an expectation did "
+            "not hold.\n"
             "  -o, --out DIR  where to write (default ./<scenario>.out)\n"
             "  --reference    use the slow reference tables; the results are the same",
     .options = "or",

@@ -1,7 +1,7 @@
 /* cmd_trace.c - `vnetsim trace`: one packet explained stage by stage, there and back.
  *
- * The explanation is not computed beside the data plane: a flow of one request is run in the state of --at, and what the
- * pipeline decided on its first request packet and on the first answer is printed. */
+ * The explanation is not computed beside the data plane: a flow of one request is run in the state of --at,
+ * and what the pipeline decided on its first request packet and on the first answer is printed. */
 #include "topology/cmd.h"
 #include "topology/depends.h"
 #include "topology/explain.h"
@@ -28,20 +28,22 @@ struct tracer {
     const struct run *run;
 };
 
-static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p, const struct trace *t)
+static void on_packet(void *ctx, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p,
+                      const struct trace *t)
 {
     struct tracer *tr = ctx;
     struct packet_info info;
     (void)port;
     (void)at;
-    if (p->meta.flow != 1 || p->meta.dns || t->n == 0 || packet_parse(p->data, p->len, &info) != 0 || info.frag_offset)
+    if (p->meta.flow != 1 || p->meta.dns || t->n == 0 || packet_parse(p->data, p->len, &info) != 0 ||
+        info.frag_offset)
         return;
     struct hop *h = arena_push(tr->arena, &tr->hop, &tr->n, &tr->cap, sizeof *h);
     *h = (struct hop){.trace = *t, .dst = info.dst, .reply = p->meta.reply, .c = c};
 }
 
-/* The way of the first packet of a direction: from its first appearance until it is dropped or delivered to the machine
- * that ends the way. */
+/* The way of the first packet of a direction: from its first appearance until it is dropped or delivered to
+ * the machine that ends the way. */
 static size_t way(const struct tracer *tr, bool reply, uint32_t end, size_t *first)
 {
     size_t i = 0, n = 0;
@@ -67,7 +69,8 @@ static void print_way(FILE *to, const struct tracer *tr, bool reply, uint32_t en
     fprintf(to, "%s\n", reply ? "answer" : "request");
     for (size_t i = first; i < first + n; i++) {
         const struct hop *h = &tr->hop[i];
-        fprintf(to, "  %s %s\n", h->trace.inbound ? "into" : "out of", port_name(h->c->numbering, h->trace.port));
+        fprintf(to, "  %s %s\n", h->trace.inbound ? "into" : "out of",
+                port_name(h->c->numbering, h->trace.port));
         explain_print(to, h->c, &h->trace, h->dst);
     }
 }
@@ -93,7 +96,8 @@ static void print_text(const struct run *run, const struct tracer *tr)
     print_way(stdout, tr, false, f->destination);
     if (f->arrived) {
         const char *rule = run_service_rule(run, 1);
-        printf("  arrived at %s from %s", port_name(run_numbering(run), f->destination), ip4_format(f->source_seen, buf));
+        printf("  arrived at %s from %s", port_name(run_numbering(run), f->destination),
+               ip4_format(f->source_seen, buf));
         if (rule)
             printf("; service firewall: %s%s%s", rule, f->denied ? ": denied, " : "", reason_word(f->denied));
         putchar('\n');
@@ -101,7 +105,8 @@ static void print_text(const struct run *run, const struct tracer *tr)
     print_way(stdout, tr, true, f->from);
     printf("verdict %s", verdict_word(f->verdict));
     if (f->verdict == VERDICT_DROPPED && f->drop.reason != REASON_NONE)
-        printf(" at %s (%s)", port_name(run_numbering(run), f->drop.port), f->drop.reply ? "answer" : "request");
+        printf(" at %s (%s)", port_name(run_numbering(run), f->drop.port),
+               f->drop.reply ? "answer" : "request");
     if (f->reason)
         printf(", %s: %s (%s)", reason_word(f->reason), reason_sentence(f->reason), reason_rules(f->reason));
     putchar('\n');
@@ -111,27 +116,31 @@ static void print_text(const struct run *run, const struct tracer *tr)
     json_decref(flow);
 }
 
-/* -- JSON: the flow as in results.json, and the steps --------------------------------------------------------------- */
+/* -- JSON: the flow as in results.json, and the steps ---------------------------------------------------- */
 
 static json_t *step_json(struct arena *a, const struct hop *h, const struct trace_step *s)
 {
     const struct eff_route *r = s->stage == STAGE_ROUTE ? explain_route(h->c, s->a, s->b) : NULL;
     const struct eff_rule *rule = explain_is_rules(s) ? explain_rule(h->c, s->a, s->b) : NULL;
     const struct origin at = r ? r->origin : rule ? rule->origin : (struct origin){0};
-    json_t *o = json_pack("{s:s, s:s}", "stage", stage_word((enum stage)s->stage), "text", explain_step(a, h->c, &h->trace, s));
+    json_t *o = json_pack("{s:s, s:s}", "stage", stage_word((enum stage)s->stage), "text",
+                          explain_step(a, h->c, &h->trace, s));
     if (s->reason)
         json_object_set_new(o, "reason", json_string(reason_word((enum reason)s->reason)));
     if (at.file)
-        json_object_set_new(o, "defined", json_pack("{s:s, s:I}", "file", at.file, "line", (json_int_t)at.line));
+        json_object_set_new(o, "defined",
+                            json_pack("{s:s, s:I}", "file", at.file, "line", (json_int_t)at.line));
     if (s->stage == STAGE_ROUTE && s->a < h->c->image->n_tables && h->c->table[s->a]) {
         struct route_candidate *cand;
         char buf[PREFIX4_STRLEN];
         const size_t n = routes_candidates(a, h->c->table[s->a], h->dst, &cand);
         json_t *list = json_array();
         for (size_t i = 0; i < n; i++)
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:s}", "addressPrefix", prefix4_format(cand[i].prefix, buf),
-                                                  "nextHopType", nexthop_type_word(cand[i].row->type), "source",
-                                                  route_source_word(cand[i].row->source), "wins", cand[i].wins, "why", cand[i].why));
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:s}", "addressPrefix",
+                                                  prefix4_format(cand[i].prefix, buf), "nextHopType",
+                                                  nexthop_type_word(cand[i].row->type), "source",
+                                                  route_source_word(cand[i].row->source), "wins",
+                                                  cand[i].wins, "why", cand[i].why));
         json_object_set_new(o, "candidates", list);
         const char *note = explain_absent(a, h->c, s, h->dst);
         if (note)
@@ -149,7 +158,8 @@ static json_t *way_json(const struct tracer *tr, bool reply, uint32_t end)
         json_t *steps = json_array();
         for (size_t k = 0; k < h->trace.n; k++)
             json_array_append_new(steps, step_json(tr->arena, h, &h->trace.step[k]));
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "at", port_name(h->c->numbering, h->trace.port), "direction",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "at",
+                                              port_name(h->c->numbering, h->trace.port), "direction",
                                               h->trace.inbound ? "inbound" : "outbound", "steps", steps));
     }
     return list;
@@ -167,7 +177,7 @@ static void print_json(const struct run *run, const struct tracer *tr)
     json_decref(o);
 }
 
-/* -- the command ----------------------------------------------------------------------------------------------------- */
+/* -- the command ----------------------------------------------------------------------------------------- */
 
 static int flow_of_args(const struct cmd_args *a, struct flow *f)
 {
@@ -178,7 +188,13 @@ static int flow_of_args(const struct cmd_args *a, struct flow *f)
         return cmd_usage(a, "--from and --to are needed");
     if (cmd_time(a, &at))
         return EXIT_INPUT;
-    *f = (struct flow){.name = "trace", .at_time = at, .from = a->from, .to = a->to, .requestBytes = 100, .responseBytes = 1024, .count = 1};
+    *f = (struct flow){.name = "trace",
+                       .at_time = at,
+                       .from = a->from,
+                       .to = a->to,
+                       .requestBytes = 100,
+                       .responseBytes = 1024,
+                       .count = 1};
     int p = 0;
     while (p < 3 && strcasecmp(a->protocol ? a->protocol : "tcp", word[p]) != 0)
         p++;
@@ -254,18 +270,21 @@ static int trace(const struct cmd_args *a)
 
 const struct command cmd_trace = {
     .name = "trace",
-    .usage = "SCENARIO --from NAME --to ADDRESS-OR-NAME [--protocol tcp|udp|icmp] [--port N] [--at TIME] [--json[=azure]]",
+    .usage = "SCENARIO --from NAME --to ADDRESS-OR-NAME [--protocol tcp|udp|icmp] [--port N] [--at TIME] "
+             "[--json[=azure]]",
     .summary = "explain one packet stage by stage, there and back",
-    .help = "Runs one flow in the state of --at and prints, for its first packet and for the answer: every stage, the rule or route\n"
-            "that decided, the candidates that lost and why, and the file and line that caused it.\n"
-            "  --from NAME      NIC, virtual machine, host, service or private endpoint\n"
-            "  --to TO          address, DNS name, or name of a resource\n"
-            "  --protocol P     tcp (default), udp, icmp\n"
-            "  --port N         destination port\n"
-            "  --at TIME        in virtual time, after the timeline entries of that time (default 0s)\n"
-            "  --json           the stages as JSON\n"
-            "  --json=azure     the JSON of `az network watcher test-connectivity` (F-06), out of 100 probes\n"
-            "  --reference      use the slow reference tables",
+    .help =
+        "Runs one flow in the state of --at and prints, for its first packet and for the answer: every "
+        "stage, the rule or route\n"
+        "that decided, the candidates that lost and why, and the file and line that caused it.\n"
+        "  --from NAME      NIC, virtual machine, host, service or private endpoint\n"
+        "  --to TO          address, DNS name, or name of a resource\n"
+        "  --protocol P     tcp (default), udp, icmp\n"
+        "  --port N         destination port\n"
+        "  --at TIME        in virtual time, after the timeline entries of that time (default 0s)\n"
+        "  --json           the stages as JSON\n"
+        "  --json=azure     the JSON of `az network watcher test-connectivity` (F-06), out of 100 probes\n"
+        "  --reference      use the slow reference tables",
     .json_as = "azure",
     .options = "ftpPar",
     .min_pos = 1,

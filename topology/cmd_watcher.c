@@ -131,9 +131,11 @@ const struct command cmd_verify_flow = {
              "IP:PORT [--at TIME] "
              "[--json]",
     .summary = "Network Watcher's IP flow verify: do the security rules let it pass",
-    .help = "The answer of `az network watcher test-ip-flow`; with --json in its shape (F-05). The network manager's "
+    .help = "The answer of `az network watcher test-ip-flow`; with --json in its shape (F-05). The network "
+            "manager's "
             "rules are asked first\n"
-            "(G-16), then both security groups, in the order of the direction (G-03); the rule is the one that denies, else "
+            "(G-16), then both security groups, in the order of the direction (G-03); the rule is the one "
+            "that denies, else "
             "the last that\n"
             "allowed, and empty where none was asked. The exit status is 0 whatever the answer.\n"
             "  --nic NAME        network interface or virtual machine\n"

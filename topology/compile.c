@@ -97,8 +97,7 @@ const struct subnet *identity_subnet(const struct numbering *r, const struct mod
     return name ? model_subnet(m, name) : NULL;
 }
 
-/* -- working state
- * -------------------------------------------------------------------------------------------- */
+/* -- working state --------------------------------------------------------------------------------------- */
 
 uint32_t compile_realm(struct work *w, const struct vnet *v)
 {
@@ -128,9 +127,7 @@ static void name_public_resolver(void *ctx, ip4 addr)
         compile_address(w, REALM_PUBLIC, addr, PORT_PUBLIC_RESOLVER_NUMBER);
 }
 
-/* -- all of it
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- all of it ------------------------------------------------------------------------------------------- */
 
 /* Give every name its number before arrays are sized by them. */
 static void number_all(struct work *w)

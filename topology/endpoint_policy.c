@@ -35,7 +35,8 @@ static bool names_it(const struct service *s, const char *text, size_t n)
     const size_t len = strlen(s->name), tail = sizeof suffix - 1;
     if (same_text(s->name, text, n))
         return true;
-    return len > tail && n == len - tail && !strcasecmp(s->name + n, suffix) && !strncasecmp(s->name, text, n);
+    return len > tail && n == len - tail && !strcasecmp(s->name + n, suffix) &&
+           !strncasecmp(s->name, text, n);
 }
 
 /* The segment behind /KEY/ in an ARM id. => its length, 0: not there. */
@@ -74,7 +75,8 @@ static bool word_lists(const struct model *m, const char *word, const struct ser
 }
 
 /* => the entry of a definition that lists the resource, or NULL. */
-static const char *entry_of(const struct model *m, const struct se_policy_definition *d, const struct service *s)
+static const char *entry_of(const struct model *m, const struct se_policy_definition *d,
+                            const struct service *s)
 {
     for (size_t i = 0; i < d->serviceResources.n; i++) {
         const char *text = d->serviceResources.at[i];
@@ -93,15 +95,15 @@ static bool same_service(const char *definition, const char *namespace)
     return !strcasecmp(definition, namespace);
 }
 
-static void say(struct arena *a, const char **text, const struct se_policy *p, const struct se_policy_definition *d,
-                const char *what)
+static void say(struct arena *a, const char **text, const struct se_policy *p,
+                const struct se_policy_definition *d, const char *what)
 {
     if (text)
         *text = arena_printf(a, "serviceEndpointPolicies %s, definition %s: %s", p->name, d->service, what);
 }
 
-bool endpoint_policy_allows(struct arena *a, const struct model *m, const struct subnet *s, const struct service *resource,
-                            const char **rule_text)
+bool endpoint_policy_allows(struct arena *a, const struct model *m, const struct subnet *s,
+                            const struct service *resource, const char **rule_text)
 {
     const char *namespace = namespace_of(resource);
     bool any = false;

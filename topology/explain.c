@@ -53,8 +53,8 @@ static const char *row_text(struct arena *a, const struct eff_route *r, const st
     char p[PREFIX4_STRLEN], h[IP4_STRLEN];
     const char *prefix = prefix4_format(matched ? *matched : r->prefix[0], p);
     const char *hop = r->n_next_hop ? arena_printf(a, " %s", ip4_format(r->next_hop[0], h)) : "";
-    return arena_printf(a, "%s %s%s (%s%s%s)", prefix, nexthop_type_word(r->type), hop, route_source_word(r->source),
-                        r->name ? " " : "", r->name ? r->name : "");
+    return arena_printf(a, "%s %s%s (%s%s%s)", prefix, nexthop_type_word(r->type), hop,
+                        route_source_word(r->source), r->name ? " " : "", r->name ? r->name : "");
 }
 
 static const char *step_route(struct arena *a, const struct compiled *c, const struct trace_step *s)
@@ -68,13 +68,15 @@ static const char *step_route(struct arena *a, const struct compiled *c, const s
     return arena_printf(a, "route %s%s", row_text(a, r, NULL), outcome(a, s));
 }
 
-static const char *step_balancer(struct arena *a, const struct compiled *c, const struct trace *t, const struct trace_step *s)
+static const char *step_balancer(struct arena *a, const struct compiled *c, const struct trace *t,
+                                 const struct trace_step *s)
 {
     const char *rule = s->b != TRACE_NONE ? arena_printf(a, ", rule %s", c->lb_rule[s->b]) : "";
     const char *to = s->a != TRACE_NONE ? arena_printf(a, " chooses %s", port_name(c->numbering, s->a)) : "";
     if (s->reason == REASON_IDLE_TIMEOUT)
         return "load balancer resets the idle connection (O-08)";
-    return arena_printf(a, "load balancer %s%s%s%s", port_name(c->numbering, t->port), rule, to, outcome(a, s));
+    return arena_printf(a, "load balancer %s%s%s%s", port_name(c->numbering, t->port), rule, to,
+                        outcome(a, s));
 }
 
 /* G-15: whose subscription it is. */
@@ -84,15 +86,17 @@ static const char *step_platform(struct arena *a, const struct compiled *c, cons
     const struct thing from = c->thing[t->port];
     const char *name = from.kind == THING_NIC ? ((const struct nic *)from.p)->subscription : NULL;
     const struct subscription *own = model_subscription(c->model, name);
-    return own ? arena_printf(a, "subscription %s (%s) may not reach TCP port 25 of the Internet (G-15)%s", own->name,
-                              offer_word(own->offer), outcome(a, s))
+    return own ? arena_printf(a, "subscription %s (%s) may not reach TCP port 25 of the Internet (G-15)%s",
+                              own->name, offer_word(own->offer), outcome(a, s))
                : arena_printf(a, "%s%s", stage_word((enum stage)s->stage), outcome(a, s));
 }
 
-const char *explain_step(struct arena *a, const struct compiled *c, const struct trace *t, const struct trace_step *s)
+const char *explain_step(struct arena *a, const struct compiled *c, const struct trace *t,
+                         const struct trace_step *s)
 {
     char ip[IP4_STRLEN];
-    const char *word = stage_word((enum stage)s->stage), *port = s->a != TRACE_NONE ? port_name(c->numbering, s->a) : "";
+    const char *word = stage_word((enum stage)s->stage),
+               *port = s->a != TRACE_NONE ? port_name(c->numbering, s->a) : "";
     switch ((enum stage)s->stage) {
     case STAGE_ADMIN_RULES:
         return step_admin(a, c, s);
@@ -112,17 +116,21 @@ const char *explain_step(struct arena *a, const struct compiled *c, const struct
     case STAGE_BALANCER:
         return step_balancer(a, c, t, s);
     case STAGE_LINK_SERVICE:
-        return s->reason ? arena_printf(a, "%s%s", word, outcome(a, s)) : arena_printf(a, "private link service %s", port);
+        return s->reason ? arena_printf(a, "%s%s", word, outcome(a, s))
+                         : arena_printf(a, "private link service %s", port);
     case STAGE_PROXY:
-        return t->inbound ? "PROXY header put in front (PE-23)" : "acknowledgement of the PROXY header ends here (PE-23)";
+        return t->inbound ? "PROXY header put in front (PE-23)"
+                          : "acknowledgement of the PROXY header ends here (PE-23)";
     case STAGE_ENDPOINT:
-        return arena_printf(a, "private endpoint %s%s", s->a != TRACE_NONE ? port : port_name(c->numbering, t->port), outcome(a, s));
+        return arena_printf(a, "private endpoint %s%s",
+                            s->a != TRACE_NONE ? port : port_name(c->numbering, t->port), outcome(a, s));
     case STAGE_DELIVERY:
         if (s->reason)
             return arena_printf(a, "delivery%s", outcome(a, s));
         return s->a == t->port ? "delivered" : arena_printf(a, "to %s", port);
     case STAGE_SERVICE_IDENTITY:
-        return s->reason ? arena_printf(a, "%s%s", word, outcome(a, s)) : "private source kept, subnet identity attached (SE-01)";
+        return s->reason ? arena_printf(a, "%s%s", word, outcome(a, s))
+                         : "private source kept, subnet identity attached (SE-01)";
     case STAGE_CHANGE:
         return "connection closed by a change of the network (SE-02)";
     case STAGE_PLATFORM:
@@ -153,10 +161,12 @@ const char *explain_absent(struct arena *a, const struct compiled *c, const stru
 {
     const struct eff_route *r = explain_route(c, s->a, s->b);
     const bool inside = r && (r->remote || r->type == NH_TYPE_VNET_LOCAL);
-    return s->stage != STAGE_ROUTE || !r || inside ? NULL : connected_absent(a, c->model, c->table[s->a]->view.vnet, dst);
+    return s->stage != STAGE_ROUTE || !r || inside
+               ? NULL
+               : connected_absent(a, c->model, c->table[s->a]->view.vnet, dst);
 }
 
-/* -- for people ------------------------------------------------------------------------------------------------------ */
+/* -- for people ------------------------------------------------------------------------------------------ */
 
 static void print_place(FILE *to, struct origin at)
 {
@@ -164,7 +174,8 @@ static void print_place(FILE *to, struct origin at)
         fprintf(to, "  [%s:%u]", at.file, at.line);
 }
 
-static void print_route(FILE *to, struct arena *a, const struct compiled *c, const struct trace_step *s, ip4 dst)
+static void print_route(FILE *to, struct arena *a, const struct compiled *c, const struct trace_step *s,
+                        ip4 dst)
 {
     struct route_candidate *cand;
     const struct eff_table *t = s->a < c->image->n_tables ? c->table[s->a] : NULL;
@@ -209,7 +220,8 @@ void explain_print(FILE *to, const struct compiled *c, const struct trace *t, ip
         } else {
             fprintf(to, "    %s\n", explain_step(a, c, t, s));
             if (s->reason)
-                fprintf(to, "      %s (%s)\n", reason_sentence((enum reason)s->reason), reason_rules((enum reason)s->reason));
+                fprintf(to, "      %s (%s)\n", reason_sentence((enum reason)s->reason),
+                        reason_rules((enum reason)s->reason));
         }
     }
     arena_free(a);

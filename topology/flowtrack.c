@@ -105,9 +105,7 @@ static void *grow(void *at, size_t n, size_t *cap, size_t size)
     return more;
 }
 
-/* -- tuples
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- tuples ---------------------------------------------------------------------------------------------- */
 
 /* A tuple with the counts since the one before, which begin anew. */
 static void tell(struct flowtrack *f, struct conversation *v, enum track_state state, int64_t at)
@@ -139,8 +137,7 @@ static void advance(struct flowtrack *f, struct conversation *v, int64_t now)
     }
 }
 
-/* -- conversations
- * ----------------------------------------------------------------------------------------------------- */
+/* -- conversations --------------------------------------------------------------------------------------- */
 
 static struct flow_key key_of(const struct seen *s)
 {
@@ -167,8 +164,8 @@ static uint32_t add_flow(struct flowtrack *f, const struct seen *s)
                              .sport = s->sport,
                              .dport = s->dport};
     memcpy(w->mac, s->c->image->port[s->port].host.mac, sizeof w->mac);
-    w->stateless = w->inbound && w->proto == IPPROTO_NR_TCP && w->rule && w->rule->nsg && w->rule->which == RULE_USER &&
-                   !w->nic->subnet->vnet->flowTimeoutInMinutes;
+    w->stateless = w->inbound && w->proto == IPPROTO_NR_TCP && w->rule && w->rule->nsg &&
+                   w->rule->which == RULE_USER && !w->nic->subnet->vnet->flowTimeoutInMinutes;
     return (uint32_t)f->n_flow++;
 }
 
@@ -226,9 +223,7 @@ static void count(struct flowtrack *f, struct conversation *v, const struct seen
     }
 }
 
-/* -- packets
- * --------------------------------------------------------------------------------------------------------------
- */
+/* -- packets --------------------------------------------------------------------------------------------- */
 
 static void denied(struct flowtrack *f, const struct seen *s)
 {
@@ -325,9 +320,7 @@ void flowtrack_packet(struct flowtrack *f, const struct compiled *c, uint32_t po
         passed(f, &s);
 }
 
-/* -- the end
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* -- the end --------------------------------------------------------------------------------------------- */
 
 static int by_time(const void *a, const void *b)
 {

@@ -6,33 +6,44 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const commands[] = {&cmd_run,   &cmd_check,   &cmd_routes,      &cmd_rules,
-                                                 &cmd_trace, &cmd_nexthop, &cmd_verify_flow, &cmd_resolve,
-                                                 &cmd_import_host};
+static const struct command *const commands[] = {&cmd_run,         &cmd_check,   &cmd_routes,
+                                                 &cmd_rules,       &cmd_trace,   &cmd_nexthop,
+                                                 &cmd_verify_flow, &cmd_resolve, &cmd_import_host};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct option options[] = {
-    {"out", required_argument, NULL, 'o'},      {"nic", required_argument, NULL, 'n'},
-    {"from", required_argument, NULL, 'f'},     {"to", required_argument, NULL, 't'},
-    {"protocol", required_argument, NULL, 'p'}, {"port", required_argument, NULL, 'P'},
-    {"direction", required_argument, NULL, 'd'}, {"local", required_argument, NULL, 'l'},
-    {"remote", required_argument, NULL, 'R'},   {"at", required_argument, NULL, 'a'},
+    {"out", required_argument, NULL, 'o'},
+    {"nic", required_argument, NULL, 'n'},
+    {"from", required_argument, NULL, 'f'},
+    {"to", required_argument, NULL, 't'},
+    {"protocol", required_argument, NULL, 'p'},
+    {"port", required_argument, NULL, 'P'},
+    {"direction", required_argument, NULL, 'd'},
+    {"local", required_argument, NULL, 'l'},
+    {"remote", required_argument, NULL, 'R'},
+    {"at", required_argument, NULL, 'a'},
     {"print", no_argument, NULL, 'c'},
-    {"strict", no_argument, NULL, 's'},         {"reference", no_argument, NULL, 'r'},
-    {"json", optional_argument, NULL, 'j'},     {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    {"strict", no_argument, NULL, 's'},
+    {"reference", no_argument, NULL, 'r'},
+    {"json", optional_argument, NULL, 'j'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static const char version[] = "vnetsim " VNETSIM_VERSION;
 
 static void print_help(FILE *to)
 {
-    fprintf(to, "%s - a wind tunnel for Azure virtual networks\n\nusage: vnetsim COMMAND [OPTION...] ...\n\n", version);
+    fprintf(to, "%s - a wind tunnel for Azure virtual networks\n\nusage: vnetsim COMMAND [OPTION...] ...\n\n",
+            version);
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\nEvery command takes --json, --quiet and --help. 'vnetsim COMMAND --help' says more; 'vnetsim --version' names\n"
+    fputs("\nEvery command takes --json, --quiet and --help. 'vnetsim COMMAND --help' says more; 'vnetsim "
+          "--version' names\n"
           "version and build. Scenario files: topology/SCENARIO.md.\n"
-          "Exit status: 0 all well, 1 an expectation did not hold, 2 wrong input or usage, 3 the system failed.\n",
+          "Exit status: 0 all well, 1 an expectation did not hold, 2 wrong input or usage, 3 the system "
+          "failed.\n",
           to);
 }
 
@@ -59,22 +70,54 @@ static const struct command *find(int argc, char **argv, int *words)
 static int take(struct cmd_args *a, int option)
 {
     switch (option) {
-    case 'o': a->out = optarg; break;
-    case 'n': a->nic = optarg; break;
-    case 'f': a->from = optarg; break;
-    case 't': a->to = optarg; break;
-    case 'p': a->protocol = optarg; break;
-    case 'P': a->port = optarg; break;
-    case 'd': a->direction = optarg; break;
-    case 'l': a->local = optarg; break;
-    case 'R': a->remote = optarg; break;
-    case 'a': a->at = optarg; break;
-    case 'c': a->print = true; break;
-    case 's': a->strict = true; break;
-    case 'r': a->reference = true; break;
-    case 'j': a->json = true; a->json_as = optarg; break;
-    case 'q': a->quiet = true; break;
-    default: return -1;
+    case 'o':
+        a->out = optarg;
+        break;
+    case 'n':
+        a->nic = optarg;
+        break;
+    case 'f':
+        a->from = optarg;
+        break;
+    case 't':
+        a->to = optarg;
+        break;
+    case 'p':
+        a->protocol = optarg;
+        break;
+    case 'P':
+        a->port = optarg;
+        break;
+    case 'd':
+        a->direction = optarg;
+        break;
+    case 'l':
+        a->local = optarg;
+        break;
+    case 'R':
+        a->remote = optarg;
+        break;
+    case 'a':
+        a->at = optarg;
+        break;
+    case 'c':
+        a->print = true;
+        break;
+    case 's':
+        a->strict = true;
+        break;
+    case 'r':
+        a->reference = true;
+        break;
+    case 'j':
+        a->json = true;
+        a->json_as = optarg;
+        break;
+    case 'q':
+        a->quiet = true;
+        break;
+    default:
+        return -1;
     }
     return 0;
 }
@@ -127,7 +170,8 @@ int main(int argc, char **argv)
     const struct cmd_args a = {.program = "vnetsim"};
     int words = 0;
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to report, not a death */
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_help(argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_INPUT : cmd_finish(EXIT_OK);
     }

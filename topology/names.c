@@ -22,8 +22,8 @@
  * and disconnected endpoints still count, and keep their records: both go when the endpoint is removed (N-11
  * tells what is left then).
  *
- * Private zones (names_zone.c) hold hand-made records, those of zone groups (N-09; names_register.c: the later
- * endpoint of one resource replaces the earlier, N-10), and machines of networks that register there.
+ * Private zones (names_zone.c) hold hand-made records, those of zone groups (N-09; names_register.c: the
+ * later endpoint of one resource replaces the earlier, N-10), and machines of networks that register there.
  *
  * NxDomainRedirect (N-05): when a privatelink zone says NXDOMAIN, the rest of the chain is public.
  *
@@ -103,14 +103,15 @@ static enum names_status step(struct rr_list *l, const struct model *m, const st
     return public_lookup(l, m, name, type);
 }
 
-bool names_held(struct arena *a, const struct model *m, struct private_zone *const *zone, size_t n, const char *qname,
-                enum record_type qtype, struct dns_result *out)
+bool names_held(struct arena *a, const struct model *m, struct private_zone *const *zone, size_t n,
+                const char *qname, enum record_type qtype, struct dns_result *out)
 {
     struct rr_list l = {.a = a};
     const char *name = names_lower(a, qname);
     const struct private_zone *best = NULL;
     for (size_t i = 0; i < n; i++)
-        if (zone_has(zone[i]->zoneName, name) && (!best || strlen(zone[i]->zoneName) > strlen(best->zoneName)))
+        if (zone_has(zone[i]->zoneName, name) &&
+            (!best || strlen(zone[i]->zoneName) > strlen(best->zoneName)))
             best = zone[i];
     if (!best)
         return false;

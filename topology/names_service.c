@@ -46,8 +46,7 @@ bool service_has_endpoint(const struct model *m, const struct service *s, const 
     return false;
 }
 
-/* -- which service
- * ------------------------------------------------------------------------------------------------ */
+/* -- which service --------------------------------------------------------------------------------------- */
 
 static bool same_label(const char *a, const char *b)
 {
@@ -119,8 +118,7 @@ const struct service *names_service_of(const struct model *m, const char *fqdn)
     return owner.service;
 }
 
-/* -- public DNS
- * --------------------------------------------------------------------------------------------------- */
+/* -- public DNS ------------------------------------------------------------------------------------------ */
 
 static enum names_status alias(struct rr_list *l, const char *name, const char *target)
 {

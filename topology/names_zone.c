@@ -31,8 +31,7 @@ const struct zone_link *zone_for(const struct model *m, const struct vnet *v, co
     return best;
 }
 
-/* -- entries: everything that a zone holds, made one after the other
- * -------------------------------------------- */
+/* -- entries: everything that a zone holds, made one after the other ------------------------------------- */
 
 struct entry {
     const char *record; /* relative to the zone: "www", "@", "*" */
@@ -97,7 +96,8 @@ static void zone_groups(const struct question *q, struct entry_list *l)
         if (!r->live || r->zone != q->z || (q->record && strcasecmp(r->record, q->record) != 0))
             continue;
         replace_address(l, r->record);
-        entry_add(q, l, (struct entry){r->record, RECORD_A, TTL_ZONE_GROUP, r->addr, NULL, r->endpoint->name});
+        entry_add(q, l,
+                  (struct entry){r->record, RECORD_A, TTL_ZONE_GROUP, r->addr, NULL, r->endpoint->name});
     }
 }
 
@@ -137,8 +137,7 @@ static struct entry_list entries(const struct question *q)
     return l;
 }
 
-/* -- answers
- * ------------------------------------------------------------------------------------------------------ */
+/* -- answers --------------------------------------------------------------------------------------------- */
 
 /* => whether record is a name of the zone: it has records, or names below it have (an empty non-terminal). */
 static bool exists(const struct entry_list *all, const char *record)

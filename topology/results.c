@@ -1,4 +1,5 @@
-/* results.c - results of a run, gathered once: the JSON objects are the truth, expectations and tables read them. */
+/* results.c - results of a run, gathered once: the JSON objects are the truth, expectations and tables read
+ * them. */
 #include "topology/results.h"
 
 #include "dataplane/arena.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* -- flows --------------------------------------------------------------------------------------------------------- */
+/* -- flows ----------------------------------------------------------------------------------------------- */
 
 /* Keep in `all` only what every repetition says. */
 static void keep_common(json_t *all, const json_t *one)
@@ -56,8 +57,8 @@ json_t *results_flow(const struct run *run, const struct run_flow *rf)
         keep_common(common, one);
         json_decref(one);
     }
-    json_t *o = json_pack("{s:s, s:I, s:s, s:s, s:s}", "name", f->name, "at_ns", (json_int_t)f->at_time, "from", f->from,
-                          "to", f->to, "protocol", proto[f->protocol]);
+    json_t *o = json_pack("{s:s, s:I, s:s, s:s, s:s}", "name", f->name, "at_ns", (json_int_t)f->at_time,
+                          "from", f->from, "to", f->to, "protocol", proto[f->protocol]);
     if (!o)
         arena_oom("results");
     if (f->protocol != FLOW_ICMP)
@@ -67,7 +68,7 @@ json_t *results_flow(const struct run *run, const struct run_flow *rf)
     return flow_counts(run, rf, o);
 }
 
-/* -- expectations -------------------------------------------------------------------------------------------------------- */
+/* -- expectations ---------------------------------------------------------------------------------------- */
 
 static const char *node_text(struct arena *a, const struct node *n)
 {
@@ -98,8 +99,8 @@ static const char *json_text(struct arena *a, const json_t *v)
         return arena_printf(a, "%s]", s);
     }
     s = "{";
-    json_object_foreach((json_t *)(uintptr_t)v, key, item)
-        s = arena_printf(a, "%s%s%s: %s", s, s[1] ? ", " : "", key, json_text(a, item));
+    json_object_foreach((json_t *)(uintptr_t)v, key, item) s =
+        arena_printf(a, "%s%s%s: %s", s, s[1] ? ", " : "", key, json_text(a, item));
     return arena_printf(a, "%s}", s);
 }
 
@@ -216,8 +217,9 @@ struct results *results_new(const struct run *run)
         expect_flow(r, &rf[i], r->flow[i]);
         json_t *list = json_array();
         for (size_t k = first; k < r->n_expect; k++)
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b}", "key", r->expect[k].key, "want", r->expect[k].want,
-                                                  "got", r->expect[k].got, "ok", r->expect[k].ok));
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b}", "key", r->expect[k].key, "want",
+                                                  r->expect[k].want, "got", r->expect[k].got, "ok",
+                                                  r->expect[k].ok));
         json_object_set_new(r->flow[i], "expect", list);
     }
     depends_add(run, r->flow, r->n_flows);
@@ -243,7 +245,7 @@ void results_free(struct results *r)
     arena_free(r->arena);
 }
 
-/* -- results.json ---------------------------------------------------------------------------------------------------------- */
+/* -- results.json ---------------------------------------------------------------------------------------- */
 
 static json_t *json_ip(ip4 a)
 {
@@ -278,8 +280,11 @@ static json_t *chosen(const struct model *m, const struct compiled *c)
         const struct private_endpoint *e = &m->privateEndpoints.at[i];
         json_t *ips = json_object();
         for (size_t k = 0; k < e->ipConfigurations.n; k++)
-            json_object_set_new(ips, e->ipConfigurations.at[k].memberName, json_ip(e->ipConfigurations.at[k].privateIPAddress));
-        json_object_set_new(pes, e->name, json_pack("{s:I, s:o}", "linkIdentifier", (json_int_t)e->linkIdentifier, "addresses", ips));
+            json_object_set_new(ips, e->ipConfigurations.at[k].memberName,
+                                json_ip(e->ipConfigurations.at[k].privateIPAddress));
+        json_object_set_new(
+            pes, e->name,
+            json_pack("{s:I, s:o}", "linkIdentifier", (json_int_t)e->linkIdentifier, "addresses", ips));
     }
     for (size_t i = 0; i < m->services.n; i++)
         json_object_set_new(services, m->services.at[i].name, json_ip(m->services.at[i].publicIPAddress));
@@ -289,7 +294,8 @@ static json_t *chosen(const struct model *m, const struct compiled *c)
     json_object_set_new(o, "services", services);
     json_t *plss = json_object();
     for (size_t i = 0; i < m->privateLinkServices.n; i++)
-        json_object_set_new(plss, m->privateLinkServices.at[i].name, json_string(m->privateLinkServices.at[i].alias));
+        json_object_set_new(plss, m->privateLinkServices.at[i].name,
+                            json_string(m->privateLinkServices.at[i].alias));
     json_object_set_new(o, "privateLinkServices", plss);
     json_t *resolvers = json_object();
     for (size_t i = 0; i < m->onPremisesNetworks.n; i++) {
@@ -335,17 +341,19 @@ json_t *results_json(const struct results *r, json_t *captures)
         json_array_append(flows, r->flow[i]);
     for (size_t i = 0; i < r->n_expect; i++)
         if (strcmp(r->expect[i].of, "scenario") == 0)
-            json_array_append_new(expect, json_pack("{s:s, s:s, s:s, s:b}", "key", r->expect[i].key, "want", r->expect[i].want,
-                                                    "got", r->expect[i].got, "ok", r->expect[i].ok));
-    json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "scenario", m->scenario, "seed", (json_int_t)m->seed, "flows",
-                          flows, "expect", expect, "events", events(r), "counters", counters(r), "chosen", chosen(m, run_image(r->run, 0)));
+            json_array_append_new(expect, json_pack("{s:s, s:s, s:s, s:b}", "key", r->expect[i].key, "want",
+                                                    r->expect[i].want, "got", r->expect[i].got, "ok",
+                                                    r->expect[i].ok));
+    json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "scenario", m->scenario, "seed",
+                          (json_int_t)m->seed, "flows", flows, "expect", expect, "events", events(r),
+                          "counters", counters(r), "chosen", chosen(m, run_image(r->run, 0)));
     if (!o)
         arena_oom("results");
     json_object_set_new(o, "captures", captures ? json_incref(captures) : json_array());
     return o;
 }
 
-/* -- tables ------------------------------------------------------------------------------------------------------------------ */
+/* -- tables ---------------------------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *o, const char *key)
 {
@@ -376,7 +384,8 @@ void results_print(const struct results *r, FILE *to, bool colour)
         }
     }
     for (size_t c = 0; c < N_COLUMNS && r->n_flows; c++)
-        fprintf(to, "%-*s%s", c + 1 < N_COLUMNS ? (int)width[c] : 0, heads[c], c + 1 < N_COLUMNS ? "  " : "\n");
+        fprintf(to, "%-*s%s", c + 1 < N_COLUMNS ? (int)width[c] : 0, heads[c],
+                c + 1 < N_COLUMNS ? "  " : "\n");
     for (size_t i = 0; i < r->n_flows; i++)
         for (size_t c = 0; c < N_COLUMNS; c++)
             fprintf(to, "%-*s%s", c + 1 < N_COLUMNS ? (int)width[c] : 0, cell(r->arena, r->flow[i], c),
@@ -386,8 +395,9 @@ void results_print(const struct results *r, FILE *to, bool colour)
     for (size_t i = 0; i < r->n_expect; i++) {
         const struct expect_result *e = &r->expect[i];
         if (!e->ok)
-            fprintf(to, "%sfailed%s  %s:%u: %s: %s: expected %s, got %s\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "",
-                    e->at.file ? e->at.file : "-", e->at.line, e->of, e->key, e->want, e->got);
+            fprintf(to, "%sfailed%s  %s:%u: %s: %s: expected %s, got %s\n", colour ? "\033[31m" : "",
+                    colour ? "\033[0m" : "", e->at.file ? e->at.file : "-", e->at.line, e->of, e->key,
+                    e->want, e->got);
     }
     if (r->n_expect)
         fprintf(to, "expectations: %zu held, %zu failed\n", r->n_expect - r->failed, r->failed);

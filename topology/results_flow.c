@@ -76,8 +76,9 @@ static void set_names(json_t *o, const struct flow_result *f)
         const char *value = a ? ip4_format(rr->addr, buf) : rr->target;
         if (a)
             json_array_append_new(to, json_string(value));
-        json_array_append_new(chain, json_pack("{s:s, s:s, s:s, s:I}", "name", rr->name, "type", a ? "A" : "CNAME",
-                                               "value", value, "ttl", (json_int_t)rr->ttl));
+        json_array_append_new(chain,
+                              json_pack("{s:s, s:s, s:s, s:I}", "name", rr->name, "type", a ? "A" : "CNAME",
+                                        "value", value, "ttl", (json_int_t)rr->ttl));
     }
     if (f->spec.name)
         set_new(o, "resolvedTo", to);

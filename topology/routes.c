@@ -26,8 +26,8 @@
  * subnet with two large service endpoints has some thousand prefixes, most have ten.
  *
  * Not here. Platform addresses (R-26) never reach a table. hasBgpOverride (R-22) has no key in scenarios and
- * is always false. ECMP (R-28) is the packet path's: gateway rows carry all instances in `gateway`, and all equal
- * connections in `sites`.
+ * is always false. ECMP (R-28) is the packet path's: gateway rows carry all instances in `gateway`, and all
+ * equal connections in `sites`.
  */
 #include "topology/routes_int.h"
 

@@ -4,7 +4,8 @@
  * 1. Endpoints: the /32 of a private endpoint is Invalid where a user route may take its place (table 3.2,
  *    R-08 to R-14).
  * 2. Equal prefixes: all (prefix, row) pairs are sorted, and of each group one stays (R-02, with R-04, R-05,
- *    R-06, R-21, R-27). A row of many prefixes may lose some of them; it is Invalid when it has lost them all.
+ *    R-06, R-21, R-27). A row of many prefixes may lose some of them; it is Invalid when it has lost them
+ * all.
  * 3. Slices: where an endpoint's /32 is Invalid and a VnetLocal or peering row holds its address, that
  *    address gets a hidden copy of the row, because it alone is treated in another way: dropped, or handed to
  *    the endpoint (R-13, R-31).

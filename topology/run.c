@@ -1,11 +1,11 @@
 /* run.c - replay a scenario.
  *
- * Everything that happens at a time is a call of the engine: timeline entries first, then flows, so that at equal times
- * changes come before the flows that meet them (scenario contract, section 1). Images are compiled when they come into
- * force and kept until the end: results name objects of the image that decided.
+ * Everything that happens at a time is a call of the engine: timeline entries first, then flows, so that at
+ * equal times changes come before the flows that meet them (scenario contract, section 1). Images are
+ * compiled when they come into force and kept until the end: results name objects of the image that decided.
  *
- * What a flow's `to` means is settled when it starts, in the state of that moment: an address, a thing of the scenario,
- * else a DNS name. */
+ * What a flow's `to` means is settled when it starts, in the state of that moment: an address, a thing of the
+ * scenario, else a DNS name. */
 #include "topology/run.h"
 
 #include "topology/firewall.h"
@@ -35,9 +35,9 @@ struct run {
     struct numbering *numbering;
     struct sim *sim;
     const struct flow *only; /* a run of one flow; NULL: of the scenario */
-    struct arena *asking;  /* holds the flow of a question; or NULL */
-    bool question;         /* the flow resolves its name and sends nothing */
-    struct dns_rr *record; /* then: all that servers answered of their own */
+    struct arena *asking;    /* holds the flow of a question; or NULL */
+    bool question;           /* the flow resolves its name and sends nothing */
+    struct dns_rr *record;   /* then: all that servers answered of their own */
     size_t n_records, cap_records;
     struct compiled **image; /* by epoch */
     size_t n_images, cap_images;
@@ -50,7 +50,7 @@ struct run {
     int64_t limit;
 };
 
-/* -- what the engine asks ---------------------------------------------------------------------------------------- */
+/* -- what the engine asks -------------------------------------------------------------------------------- */
 
 static void on_tap(void *ctx, uint32_t port, int64_t at, const struct packet *p, const struct trace *t)
 {
@@ -99,7 +99,8 @@ static bool on_dns(void *ctx, uint32_t port, uint32_t client, struct dns_msg *m)
 static enum reason on_admit(void *ctx, uint32_t port, const struct packet *first, const struct flow_result *f)
 {
     struct run *r = ctx;
-    const struct thing at = r->now->thing[port], from = f->from < r->now->image->n_ports ? r->now->thing[f->from] : (struct thing){0};
+    const struct thing at = r->now->thing[port],
+                       from = f->from < r->now->image->n_ports ? r->now->thing[f->from] : (struct thing){0};
     struct packet_info info;
     if (at.kind != THING_SERVICE || packet_parse(first->data, first->len, &info) != 0)
         return REASON_NONE;
@@ -124,7 +125,7 @@ static enum reason on_admit(void *ctx, uint32_t port, const struct packet *first
     return why;
 }
 
-/* -- flows --------------------------------------------------------------------------------------------------------- */
+/* -- flows ----------------------------------------------------------------------------------------------- */
 
 static ip4 address_of(struct thing t)
 {
@@ -147,7 +148,9 @@ static ip4 address_of(struct thing t)
     }
     case THING_LB_FRONTEND: {
         const struct lb_frontend *f = t.p;
-        return f->privateIPAddress ? f->privateIPAddress : f->publicIPAddress ? f->publicIPAddress->ipAddress : 0;
+        return f->privateIPAddress  ? f->privateIPAddress
+               : f->publicIPAddress ? f->publicIPAddress->ipAddress
+                                    : 0;
     }
     case THING_NONE:
         break;
@@ -162,7 +165,8 @@ static const struct service *service_named(const struct model *m, const char *na
 }
 
 /* Which resource the request is for: what the flow says, else the name's, else what stands at the address. */
-static const struct service *asked_for(const struct model *m, const struct flow *f, const struct flow_spec *spec)
+static const struct service *asked_for(const struct model *m, const struct flow *f,
+                                       const struct flow_spec *spec)
 {
     if (f->resource)
         return service_named(m, f->resource);
@@ -175,7 +179,8 @@ static void start_flow(void *arg)
     struct run *r = st->run;
     const struct flow *f = st->flow;
     const struct model *m = r->now->model;
-    static const uint8_t proto[] = {[FLOW_TCP] = IPPROTO_NR_TCP, [FLOW_UDP] = IPPROTO_NR_UDP, [FLOW_ICMP] = IPPROTO_NR_ICMP};
+    static const uint8_t proto[] = {
+        [FLOW_TCP] = IPPROTO_NR_TCP, [FLOW_UDP] = IPPROTO_NR_UDP, [FLOW_ICMP] = IPPROTO_NR_ICMP};
     struct flow_spec spec = {.proto = proto[f->protocol],
                              .sport = f->sourcePort,
                              .dport = f->destinationPort,
@@ -218,7 +223,7 @@ static void plan_flow(struct run *r, const struct flow *f)
     }
 }
 
-/* -- states --------------------------------------------------------------------------------------------------------- */
+/* -- states ---------------------------------------------------------------------------------------------- */
 
 static void enter(struct run *r, size_t state)
 {
@@ -267,7 +272,11 @@ static struct run *run_make(const struct scenario *sc, const struct run_options 
     r->o = *o;
     r->numbering = numbering_new();
     r->limit = INT64_MAX;
-    const struct sim_ops ops = {.ctx = r, .tap = on_tap, .admit = on_admit, .dns = on_dns, .flow_done = on_done,
+    const struct sim_ops ops = {.ctx = r,
+                                .tap = on_tap,
+                                .admit = on_admit,
+                                .dns = on_dns,
+                                .flow_done = on_done,
                                 .underlay = o->underlay ? on_underlay : NULL};
     r->sim = sim_new(scenario_state(sc, 0)->seed, &ops);
     if (!r->sim)

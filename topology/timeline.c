@@ -65,9 +65,9 @@ bool timeline_read(struct arena *a, const struct node *map, struct entry *e, str
     const struct {
         const char *verb, *target;
         enum change_kind kind;
-    } verb[] = {{"update", s.update, CHANGE_UPDATE}, {"add", s.add, CHANGE_ADD},
-                {"remove", s.remove, CHANGE_REMOVE}, {"approve", s.approve, CHANGE_APPROVE},
-                {"reject", s.reject, CHANGE_REJECT}, {"disconnect", s.disconnect, CHANGE_DISCONNECT},
+    } verb[] = {{"update", s.update, CHANGE_UPDATE},      {"add", s.add, CHANGE_ADD},
+                {"remove", s.remove, CHANGE_REMOVE},      {"approve", s.approve, CHANGE_APPROVE},
+                {"reject", s.reject, CHANGE_REJECT},      {"disconnect", s.disconnect, CHANGE_DISCONNECT},
                 {"failover", s.failover, CHANGE_FAILOVER}};
     const struct node *with = node_get(map, "with");
     size_t found = 0, which = 0;
@@ -296,7 +296,8 @@ static struct node *act(const struct edit *ed, struct node *root, const struct m
     struct node *seq = node_get(root, f->key);
     const struct reg *e = registry_find(before->names, &table_endpoint, c->target);
     if (e && ((const struct private_endpoint *)e->p)->whole) {
-        diag_error(ed->d, target_place(ed), "'%s' came along with '%s', whose connection is its own: act on that one (A-13)",
+        diag_error(ed->d, target_place(ed),
+                   "'%s' came along with '%s', whose connection is its own: act on that one (A-13)",
                    c->target, ((const struct private_endpoint *)e->p)->whole->name);
         return NULL;
     }
@@ -314,8 +315,8 @@ static struct node *act(const struct edit *ed, struct node *root, const struct m
     return node_with(ed->a, root, f->key, list);
 }
 
-/* PE-29: the account is in its secondary region from now on, under an address of that region. Its name, its endpoints
- * and their addresses stay. */
+/* PE-29: the account is in its secondary region from now on, under an address of that region. Its name, its
+ * endpoints and their addresses stay. */
 static struct node *fail_over(const struct edit *ed, struct node *root, const struct model *before)
 {
     const char *target = ed->e->change.target;
@@ -327,13 +328,14 @@ static struct node *fail_over(const struct edit *ed, struct node *root, const st
     if (i == SIZE_MAX || !s)
         return NULL;
     if (!s->type || strncasecmp(s->type, "Microsoft.Storage/", strlen("Microsoft.Storage/")) != 0) {
-        diag_error(ed->d, target_place(ed), "'%s' is no storage account: failover is for those (PE-29)", s->name);
+        diag_error(ed->d, target_place(ed), "'%s' is no storage account: failover is for those (PE-29)",
+                   s->name);
         return NULL;
     }
     const char *to = s->replicas.n ? s->replicas.at[0] : region_pair(s->location);
     if (!to) {
-        ed->e->change.refused = arena_printf(ed->a, "%s has no paired region that '%s' could fail over to (PE-29)",
-                                             s->location, s->name);
+        ed->e->change.refused = arena_printf(
+            ed->a, "%s has no paired region that '%s' could fail over to (PE-29)", s->location, s->name);
         return root;
     }
     struct node *list = copy_of(ed->a, seq, 0), *one = list->item[i];
@@ -343,9 +345,11 @@ static struct node *fail_over(const struct edit *ed, struct node *root, const st
     return node_with(ed->a, root, f->key, list);
 }
 
-/* -- rules of subnets that are gone ------------------------------------------------------------------------ */
+/* -- rules of subnets that are gone ------------------------------------------------------------------------
+ */
 
-/* => whether a removal of target takes this subnet: "virtualNetworks/NET" or "virtualNetworks/NET/subnets/SUBNET". */
+/* => whether a removal of target takes this subnet: "virtualNetworks/NET" or
+ * "virtualNetworks/NET/subnets/SUBNET". */
 static bool takes_subnet(struct arena *a, const char *target, const struct subnet *s)
 {
     const char *net = arena_printf(a, "virtualNetworks/%s", s->vnet->name);

@@ -44,8 +44,7 @@ struct name_rule {
         __VA_ARGS__, NULL                                                                                    \
     }
 
-/* -- patterns (types_pattern.c)
- * ------------------------------------------------------------------------------ */
+/* -- patterns (types_pattern.c) -------------------------------------------------------------------------- */
 
 enum { VAR_NAME, VAR_REGION, VAR_GEO, VAR_ANY, VAR_COUNT };
 
@@ -67,8 +66,7 @@ const char *pattern_fill(struct arena *a, const char *pattern, const struct vars
  * for, the first where a kind occurs twice. */
 bool pattern_match(const char *p, const char *s, struct vars *v);
 
-/* -- the table (types_table.c)
- * ------------------------------------------------------------------------------- */
+/* -- the table (types_table.c) --------------------------------------------------------------------------- */
 
 extern const struct resource_type type_table[];
 extern const size_t type_count;

@@ -1,9 +1,9 @@
 /* wire_capture.c - see wire_capture.h.
  *
- * Points get their capture ids from a numbering of their own, by name: a point may be declared before the resource has a
- * port, and the resources of all states are known beforehand. Without `captures` in the file every resource is a point as
- * long as there are at most POINTS_MAX; beyond that only those that a packet passes, so that a large network does not
- * leave a thousand empty files. */
+ * Points get their capture ids from a numbering of their own, by name: a point may be declared before the
+ * resource has a port, and the resources of all states are known beforehand. Without `captures` in the file
+ * every resource is a point as long as there are at most POINTS_MAX; beyond that only those that a packet
+ * passes, so that a large network does not leave a thousand empty files. */
 #include "topology/wire_capture.h"
 
 #include "pcaps/capture.h"
@@ -31,8 +31,8 @@ struct wire_capture {
 
 static const char *kind_text(enum thing_kind k)
 {
-    static const char *const text[] = {"",          "network interface", "on-premises host", "Internet host",
-                                       "service",   "private endpoint",  "gateway",          "frontend"};
+    static const char *const text[] = {"",        "network interface", "on-premises host", "Internet host",
+                                       "service", "private endpoint",  "gateway",          "frontend"};
     return text[k];
 }
 
@@ -156,7 +156,8 @@ static struct capture_spec *specs_of(struct wire_capture *w, const struct scenar
     return spec;
 }
 
-struct wire_capture *wire_capture_open(const struct scenario *sc, const char *dir, const char *userappl, int *status)
+struct wire_capture *wire_capture_open(const struct scenario *sc, const char *dir, const char *userappl,
+                                       int *status)
 {
     char err[256] = "";
     struct arena *a = arena_new("captures");
@@ -186,11 +187,12 @@ void wire_capture_state(struct wire_capture *w, const struct compiled *c)
     each_thing(c->model, name_thing, w);
     for (size_t i = 0; i < c->model->loadBalancers.n; i++)
         for (size_t k = 0; k < c->model->loadBalancers.at[i].frontendIPConfigurations.n; k++)
-            name_thing(w, (struct thing){THING_LB_FRONTEND, &c->model->loadBalancers.at[i].frontendIPConfigurations.at[k]});
+            name_thing(w, (struct thing){THING_LB_FRONTEND,
+                                         &c->model->loadBalancers.at[i].frontendIPConfigurations.at[k]});
 }
 
-void wire_capture_packet(struct wire_capture *w, const struct compiled *c, uint32_t port, int64_t at, const struct packet *p,
-                         const struct trace *t)
+void wire_capture_packet(struct wire_capture *w, const struct compiled *c, uint32_t port, int64_t at,
+                         const struct packet *p, const struct trace *t)
 {
     const char *name = port_name(c->numbering, port);
     if (c->thing[port].kind == THING_NONE)
@@ -204,8 +206,8 @@ void wire_capture_packet(struct wire_capture *w, const struct compiled *c, uint3
         return;
     struct arena *a = arena_new("comment");
     const char *comment = t->n ? explain_line(a, c, t) : NULL;
-    capture_packet(w->set, id, w->start + at, t->inbound ? PCAPNG_DIR_IN : PCAPNG_DIR_OUT, t->again, p->data, p->len, &comment,
-                   comment ? 1 : 0);
+    capture_packet(w->set, id, w->start + at, t->inbound ? PCAPNG_DIR_IN : PCAPNG_DIR_OUT, t->again, p->data,
+                   p->len, &comment, comment ? 1 : 0);
     arena_free(a);
 }
 
@@ -230,8 +232,9 @@ static const char *outer_line(struct arena *a, const struct compiled *c, const s
     const char *from = port_name(c->numbering, t->sender), *to = port_name(c->numbering, t->receiver);
     switch (t->kind) {
     case UNDERLAY_PRIVATE_LINK:
-        return arena_printf(a, "private link 0x%08x of %s: %s to %s", c->image->port[t->endpoint].underlay.link,
-                            port_name(c->numbering, t->endpoint), from, to);
+        return arena_printf(a, "private link 0x%08x of %s: %s to %s",
+                            c->image->port[t->endpoint].underlay.link, port_name(c->numbering, t->endpoint),
+                            from, to);
     case UNDERLAY_SERVICE_TUNNEL:
         return arena_printf(a, "service tunnel: %s to %s", from, to);
     case UNDERLAY_NETWORK:
@@ -243,14 +246,15 @@ static const char *outer_line(struct arena *a, const struct compiled *c, const s
     return arena_printf(a, "virtual network %s: %s to %s", v->name, from, to);
 }
 
-void wire_capture_outer(struct wire_capture *w, const struct compiled *c, int64_t at, const struct packet *outer,
-                        const struct underlay_tunnel *t)
+void wire_capture_outer(struct wire_capture *w, const struct compiled *c, int64_t at,
+                        const struct packet *outer, const struct underlay_tunnel *t)
 {
     struct arena *a = arena_new("comment");
     const char *comment = outer_line(a, c, t);
     name_host(w, a, c, t->sender);
     name_host(w, a, c, t->receiver);
-    capture_packet(w->set, w->underlay, w->start + at, PCAPNG_DIR_NONE, false, outer->data, outer->len, &comment, 1);
+    capture_packet(w->set, w->underlay, w->start + at, PCAPNG_DIR_NONE, false, outer->data, outer->len,
+                   &comment, 1);
     arena_free(a);
 }
 
@@ -265,8 +269,8 @@ json_t *wire_capture_commit(struct wire_capture *w, int64_t end)
     json_t *list = json_array();
     const size_t n = capture_results(w->set, &res);
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "name", res[i].name, "file", res[i].file, "packets",
-                                              (json_int_t)res[i].packets));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "name", res[i].name, "file", res[i].file,
+                                              "packets", (json_int_t)res[i].packets));
     return list;
 }
 
