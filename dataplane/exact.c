@@ -34,8 +34,7 @@
 #define PER_LINE      4 /* entries a bucket that a full table has on average */
 #define MOVED_AT_ONCE 4 /* buckets that one entry added takes along while the table grows */
 
-/* -- arrays ------------------------------------------------------------------------------------------------
- */
+/* -- arrays ---------------------------------------------------------------------------------------------- */
 
 static size_t buckets(const struct exact_array *a)
 {
@@ -120,8 +119,7 @@ static struct exact_bucket *find(struct exact *t, uint64_t key, struct exact_arr
     return b || !t->old.buckets ? b : find_in(*a = &t->old, key, slot);
 }
 
-/* -- growth ------------------------------------------------------------------------------------------------
- */
+/* -- growth ---------------------------------------------------------------------------------------------- */
 
 static void move_bucket(struct exact *t, struct exact_bucket *b)
 {
@@ -164,8 +162,7 @@ int exact_reserve(struct exact *t, size_t entries)
     return 0;
 }
 
-/* -- one entry ---------------------------------------------------------------------------------------------
- */
+/* -- one entry ------------------------------------------------------------------------------------------- */
 
 struct exact *exact_new(size_t capacity_hint)
 {

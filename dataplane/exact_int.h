@@ -45,8 +45,7 @@ const char *exact_how(const struct exact *t);
 /* The best this machine can run (exact_bulk.c). */
 enum exact_variant exact_best(void);
 
-/* -- searching: home, then every step buckets -------------------------------------------------------------
- */
+/* -- searching: home, then every step buckets ------------------------------------------------------------ */
 
 static inline uint64_t exact_key(uint32_t realm, uint32_t addr)
 {

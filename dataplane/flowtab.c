@@ -43,8 +43,7 @@
 #define LARGE         (1u << 10) /* buckets from which a table grows by the smallest step */
 #define MOVED_AT_ONCE 8          /* buckets that one flow added takes along while the table grows */
 
-/* -- arrays ------------------------------------------------------------------------------------------------
- */
+/* -- arrays ---------------------------------------------------------------------------------------------- */
 
 /* => flows that this many buckets hold: 64 of 100 slots. */
 static size_t room(uint64_t size)
@@ -112,8 +111,7 @@ static inline void take_out(struct flowtab_array *a, struct flowtab_bucket *b, u
     b->taken &= ~(1u << slot);
 }
 
-/* -- growth ------------------------------------------------------------------------------------------------
- */
+/* -- growth ---------------------------------------------------------------------------------------------- */
 
 static void move_bucket(struct flowtab *t, struct flowtab_bucket *b)
 {
@@ -155,8 +153,7 @@ int flowtab_reserve(struct flowtab *t, size_t flows)
     return 0;
 }
 
-/* -- one flow ----------------------------------------------------------------------------------------------
- */
+/* -- one flow -------------------------------------------------------------------------------------------- */
 
 struct flowtab *flowtab_new(size_t hint)
 {
@@ -254,8 +251,7 @@ int flowtab_del(struct flowtab *t, struct flow_key key)
     return del(t, flowtab_halves(key));
 }
 
-/* -- many flows -------------------------------------------------------------------------------------------
- */
+/* -- many flows ------------------------------------------------------------------------------------------ */
 
 #define GROUP 32u
 
@@ -318,8 +314,7 @@ uint64_t flowtab_get(const struct flowtab *t, struct flow_key key)
     return r->value | -other;
 }
 
-/* -- all flows ---------------------------------------------------------------------------------------------
- */
+/* -- all flows ------------------------------------------------------------------------------------------- */
 
 /* Places are numbered through: those of the array now, then those of the old one. */
 static size_t places(const struct flowtab *t)

@@ -52,8 +52,7 @@ const char *flowtab_how(const struct flowtab *t);
 /* The best this machine can run (flowtab_bulk.c). */
 enum flowtab_variant flowtab_best(void);
 
-/* -- keys: two halves, of which a bucket keeps one and the hash -------------------------------------------
- */
+/* -- keys: two halves, of which a bucket keeps one and the hash ------------------------------------------ */
 
 struct flowtab_halves {
     uint64_t hash, low;
@@ -86,8 +85,7 @@ static inline struct flow_key flowtab_key(uint64_t hash, uint64_t low)
     return key;
 }
 
-/* -- searching: home, then every step buckets -------------------------------------------------------------
- */
+/* -- searching: home, then every step buckets ------------------------------------------------------------ */
 
 /* A step is one more than a multiple of 2 * 3 * 5 * 7, hence shares no factor with any size: it visits all.
  */

@@ -160,8 +160,7 @@ static void http_answer_fill(const struct payload *p, uint64_t size, uint64_t at
         out[i] = (uint8_t)(at < len ? head[at] : 'a' + (int)(at % 23));
 }
 
-/* -- HTTP health probes -----------------------------------------------------------------------------------
- */
+/* -- HTTP health probes ---------------------------------------------------------------------------------- */
 
 /* => length of the probe's bytes, of which out gets the first HTTP_HEAD. */
 static size_t probe_head(const char *path, const char *host, bool proxy, uint8_t out[HTTP_HEAD])

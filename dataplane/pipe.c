@@ -198,8 +198,7 @@ static bool is_floating(const struct image_port *p, ip4 addr)
     return false;
 }
 
-/* -- out of each kind of port -------------------------------------------------------------------------------
- */
+/* -- out of each kind of port ---------------------------------------------------------------------------- */
 
 #define PORT_OF_THE_HOST 65330u
 #define DHCP_CLIENT      68u
@@ -400,8 +399,7 @@ static void out(struct ctx *c)
     }
 }
 
-/* -- into each kind of port ---------------------------------------------------------------------------------
- */
+/* -- into each kind of port ------------------------------------------------------------------------------ */
 
 static void in_nic(struct ctx *c)
 {

@@ -84,8 +84,7 @@ void flowlog_add(struct flowlog_set *s, size_t log, const struct flowlog_place *
     s->n++;
 }
 
-/* -- tuples ------------------------------------------------------------------------------------------------
- */
+/* -- tuples ---------------------------------------------------------------------------------------------- */
 
 char *flowlog_format(unsigned version, const struct flowlog_tuple *t, char *buf)
 {
@@ -112,8 +111,7 @@ char *flowlog_format(unsigned version, const struct flowlog_tuple *t, char *buf)
     return buf;
 }
 
-/* -- names -------------------------------------------------------------------------------------------------
- */
+/* -- names ----------------------------------------------------------------------------------------------- */
 
 static char *upper(struct arena *a, const char *text)
 {

@@ -415,8 +415,7 @@ Test(acl, shared_lists_cost_once)
     free(rules);
 }
 
-/* -- families of rules that are hard for indexes -----------------------------------------------------------
- */
+/* -- families of rules that are hard for indexes --------------------------------------------------------- */
 
 #define PER_RULE 256 /* bytes; and 64 KiB, and what long lists take */
 
@@ -576,8 +575,7 @@ Test(acl, hard_tags)
     }
 }
 
-/* -- shapes of the index -----------------------------------------------------------------------------------
- */
+/* -- shapes of the index --------------------------------------------------------------------------------- */
 
 /* Hosts with gaps, so many that the pieces just fill, or just do not fill, one to four levels of lines. */
 Test(acl, index_levels)
@@ -706,8 +704,7 @@ Test(acl, variants)
     acl_free(a);
 }
 
-/* -- memory ------------------------------------------------------------------------------------------------
- */
+/* -- memory ---------------------------------------------------------------------------------------------- */
 
 Test(acl, the_lists_are_borrowed_while_building_only)
 {

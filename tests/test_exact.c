@@ -362,8 +362,7 @@ Test(exact, churn_keeps_memory_and_search_lengths_flat)
         cr_assert_eq(t->now.buckets[b].passed, 0, "an empty table must search like a new one");
 }
 
-/* -- growing ----------------------------------------------------------------------------------------------
- */
+/* -- growing --------------------------------------------------------------------------------------------- */
 
 static size_t in_old(void)
 {

@@ -519,8 +519,7 @@ Test(flowtab, churn_keeps_memory_and_searches_flat)
                      "an empty table must search like a new one");
 }
 
-/* -- growing ----------------------------------------------------------------------------------------------
- */
+/* -- growing --------------------------------------------------------------------------------------------- */
 
 static size_t in_old(void)
 {
@@ -623,8 +622,7 @@ Test(flowtab, growth_and_allocation)
         cr_assert_eq(flowtab_get(t, nth(i)), i);
 }
 
-/* -- many flows at once -----------------------------------------------------------------------------------
- */
+/* -- many flows at once ---------------------------------------------------------------------------------- */
 
 Test(flowtab, setting_and_removing_in_batches)
 {

@@ -146,8 +146,7 @@ Test(kernel_routes, full_feed_stretch, .timeout = 60)
     gen_routes_free(&g);
 }
 
-/* -- in step: every change in both, and asked where it can be seen ----------------------------------------
- */
+/* -- in step: every change in both, and asked where it can be seen --------------------------------------- */
 
 enum { POOL = 1500, STEPS = 4000 };
 

@@ -404,8 +404,7 @@ Test(pipe_lb, basic_and_global_peering)
     done(&x);
 }
 
-/* -- public frontends ---------------------------------------------------------------------------------------
- */
+/* -- public frontends ------------------------------------------------------------------------------------ */
 
 static void public_frontend(struct balancer *x, size_t n)
 {

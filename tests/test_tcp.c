@@ -35,8 +35,7 @@ Test(tcp, every_cell_of_the_table)
     }
 }
 
-/* -- stories ----------------------------------------------------------------------------------------------
- */
+/* -- stories --------------------------------------------------------------------------------------------- */
 
 /* A story is a text of what happens, in order; everything that happens must be told.
  *

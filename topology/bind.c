@@ -45,8 +45,7 @@ void bind_fail(struct bind *b, struct origin at, const char *fmt, ...)
     spoil(b);
 }
 
-/* -- second pass: values ----------------------------------------------------------------------------------
- */
+/* -- second pass: values --------------------------------------------------------------------------------- */
 
 static void fill_map(struct bind *b, struct frame *fr);
 

@@ -345,8 +345,7 @@ static struct node *fail_over(const struct edit *ed, struct node *root, const st
     return node_with(ed->a, root, f->key, list);
 }
 
-/* -- rules of subnets that are gone ------------------------------------------------------------------------
- */
+/* -- rules of subnets that are gone ---------------------------------------------------------------------- */
 
 /* => whether a removal of target takes this subnet: "virtualNetworks/NET" or
  * "virtualNetworks/NET/subnets/SUBNET". */

@@ -236,8 +236,7 @@ static size_t hops_of(struct arena *a, const struct compiled *c, const struct fl
     return n;
 }
 
-/* -- issues -----------------------------------------------------------------------------------------------
- */
+/* -- issues ---------------------------------------------------------------------------------------------- */
 
 struct issue {
     const char *type, *origin, *key, *value;
@@ -294,8 +293,7 @@ static json_t *issue_json(const struct issue *i)
                      i->origin, "severity", "Error", "type", i->type);
 }
 
-/* -- the answer -------------------------------------------------------------------------------------------
- */
+/* -- the answer ------------------------------------------------------------------------------------------ */
 
 static bool reached(const struct flow_result *f)
 {

@@ -85,8 +85,7 @@ int watcher_print_hop(FILE *to, const struct watcher_hop *h, bool json)
     return tabulate(to, head, 3, cell, 1);
 }
 
-/* -- IP flow verify ----------------------------------------------------------------------------------------
- */
+/* -- IP flow verify -------------------------------------------------------------------------------------- */
 
 /* Inbound, the rules of a group that names the platform are all asked about it. */
 static bool passes_by(const struct eff_rules *r, ip4 remote)
@@ -169,8 +168,7 @@ int watcher_print_check(FILE *to, const struct watcher_check *c, bool json)
     return rc;
 }
 
-/* -- identifiers -------------------------------------------------------------------------------------------
- */
+/* -- identifiers ----------------------------------------------------------------------------------------- */
 
 void watcher_guid(const char *of, char *out)
 {
