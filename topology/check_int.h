@@ -37,6 +37,9 @@ void unique_add(struct check *c, struct unique_list *l, struct unique u);
 /* Sort; afterwards items with equal scope and key are neighbours, in the order in which they were added. */
 void unique_sort(struct unique_list *l);
 bool unique_same(const struct unique *a, const struct unique *b);
+/* Note a security rule's priority; then report those that two rules of one direction have. of: whose rules. */
+void check_priority(struct check *c, struct unique_list *l, const struct security_rule *r);
+void check_priorities(struct check *c, struct unique_list *l, const char *of, const char *rule);
 
 /* Complain of a service tag in a security rule that nobody knows. */
 void check_rule_tag(struct check *c, const char *tag, struct origin at, const char *where); /* check_policy.c */

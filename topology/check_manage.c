@@ -84,19 +84,9 @@ static void check_admin_collection(struct check *c, const struct admin_collectio
         const char *where = arena_printf(c->a, "security admin rule '%s' of '%s'", r->name, k->name);
         check_admin_side(c, r->source.at, r->source.n, where);
         check_admin_side(c, r->destination.at, r->destination.n, where);
-        unique_add(c, &l,
-                   (struct unique){.scope = r->direction,
-                                   .number = r->priority,
-                                   .what = r->name,
-                                   .at = check_at(r->node, "priority", r->at)});
+        check_priority(c, &l, r);
     }
-    unique_sort(&l);
-    for (size_t i = 1; i < l.n; i++)
-        if (unique_same(&l.at[i - 1], &l.at[i]))
-            diag_error(c->d, l.at[i].at,
-                       "priority %u of rule '%s' of '%s' belongs to %s rule '%s' already (G-16)",
-                       (unsigned)l.at[i].number, l.at[i].what, k->name, direction_word(l.at[i].scope),
-                       l.at[i - 1].what);
+    check_priorities(c, &l, k->name, "G-16");
 }
 
 /* Rules of one manager that meet in a network: equal priorities in two collections have no order in Azure. */

@@ -65,25 +65,35 @@ static void check_rule(struct check *c, const struct security_rule *r, const cha
     check_side(c, r->destination.at, r->destination.n, "destination", where);
 }
 
+void check_priority(struct check *c, struct unique_list *l, const struct security_rule *r)
+{
+    unique_add(c, l,
+               (struct unique){.scope = r->direction,
+                               .number = r->priority,
+                               .what = r->name,
+                               .at = check_at(r->node, "priority", r->at)});
+}
+
+void check_priorities(struct check *c, struct unique_list *l, const char *of, const char *rule)
+{
+    unique_sort(l);
+    for (size_t i = 1; i < l->n; i++)
+        if (unique_same(&l->at[i - 1], &l->at[i]))
+            diag_error(c->d, l->at[i].at,
+                       "priority %u of rule '%s' of '%s' belongs to %s rule '%s' already (%s)",
+                       (unsigned)l->at[i].number, l->at[i].what, of,
+                       l->at[i].scope == DIR_INBOUND ? "inbound" : "outbound", l->at[i - 1].what, rule);
+}
+
 static void check_nsg(struct check *c, const struct nsg *g)
 {
     struct unique_list l = {0};
     for (size_t i = 0; i < g->securityRules.n; i++) {
         const struct security_rule *r = &g->securityRules.at[i];
         check_rule(c, r, arena_printf(c->a, "rule '%s' of '%s'", r->name, g->name));
-        unique_add(c, &l,
-                   (struct unique){.scope = r->direction,
-                                   .number = r->priority,
-                                   .what = r->name,
-                                   .at = check_at(r->node, "priority", r->at)});
+        check_priority(c, &l, r);
     }
-    unique_sort(&l);
-    for (size_t i = 1; i < l.n; i++)
-        if (unique_same(&l.at[i - 1], &l.at[i]))
-            diag_error(c->d, l.at[i].at,
-                       "priority %u of rule '%s' of '%s' belongs to %s rule '%s' already (G-01)",
-                       (unsigned)l.at[i].number, l.at[i].what, g->name,
-                       l.at[i].scope == DIR_INBOUND ? "inbound" : "outbound", l.at[i - 1].what);
+    check_priorities(c, &l, g->name, "G-01");
 }
 
 /* -- application security groups (G-13) ------------------------------------------------------------------ */
