@@ -164,13 +164,13 @@ static void entry_run(void *ctx, void *out)
     for (size_t i = 0; i < e->n; i += NET_BURST) {
         flowtab_get_bulk(p->index, e->key + i, place, NET_BURST);
         for (size_t j = 0; j < NET_BURST; j++)
-            __builtin_prefetch(pipe_pair(p, (uint32_t)place[j]), 1);
+            __builtin_prefetch(pipe_pair_at(place[j]), 1);
         for (size_t j = 0; j < NET_BURST; j++) {
-            struct flow_pair *pair = pipe_pair(p, (uint32_t)place[j]);
+            struct flow_pair *pair = pipe_pair_at(place[j]);
             struct flow_hot *h = &pair->half[0];
-            pair->half[0].seen = pair->half[1].seen = e->now;
-            h->packets++;
-            h->bytes += NET_FRAME - ETH_HLEN;
+            pair->seen = e->now;
+            if (pipe_count_packet(h, NET_FRAME - ETH_HLEN))
+                pipe_count_carry(e->pipe, 2 * pair->number);
             answer[i + j] =
                 h->flags & FLOW_DECIDED && h->epoch == 1 ? (uint64_t)h->next << 32 | h->addr : BENCH_MISS;
         }
@@ -197,7 +197,7 @@ static void entry_row(struct bench *b, const struct net *net, size_t flows, cons
     for (size_t i = 0; i < e.n; i++) {
         e.key[i] = net_flow(net, false, (uint32_t)rng_below(&r, flows));
         e.place[i] = flowtab_get(e.pipe->index, e.key[i]);
-        const struct flow_state *s = pipe_record(e.pipe, 2 * (uint32_t)e.place[i]);
+        const struct flow_state *s = pipe_record(e.pipe, 2 * pipe_pair_at(e.place[i])->number);
         const struct image_nexthop *nh = &net->img->table[0].nexthop[s->nexthop];
         e.want[i] =
             (uint64_t)(nh->action == NH_PORT ? nh->port

@@ -60,7 +60,7 @@ void pipe_free(struct pipe *p)
     flowtab_free(p->nat_index);
     pipe_records_free(p);
     free(p->closed);
-    free(p->brief);
+    pipe_ways_free(p);
     free(p->count);
     mem_free(p->nat, p->cap_nat * sizeof *p->nat);
     free(p->balanced);

@@ -2,7 +2,7 @@
  *
  * Purpose. The first packet of a flow walks: rules, route, next hop, translation (pipe.c). What was decided
  * is kept with the flow's record, and the packets that follow take it from there: one search in the flow
- * table and one cache line of the flow's pair.
+ * table and one cache line, the flow's pair.
  *
  * What is kept (struct flow_hot): next port, link, new source, all valid for one image epoch. A change of the
  * network makes nothing to be searched or cleared: the next packet of each flow sees another epoch and walks
@@ -11,174 +11,201 @@
  * agent), and only TCP and UDP in one piece takes part. Translated sources stay tied to their translation,
  * which is checked and kept alive by every packet; whoever else gets its place makes the flow walk again.
  *
- * What every hit does is what a walk would have done: both directions are kept alive (they share the line),
- * the counts of flow and reason, and what the packet carries along (endpoint, identity).
+ * What every hit does is what a walk would have done: both directions are kept alive, the counts of flow and
+ * reason, and what the packet carries along (endpoint, identity). Most packets need no more than that, at a
+ * machine's port, and are taken on by `quick`; the others by `hit`, which knows all there is.
  *
  * Steps, over a chunk of packets, so that no packet waits for another's memory:
  *
  *   parse    header fields, the outbound key of the flow; what is odd in any way is left to packet_parse
- *   search   flowtab_get_bulk
+ *   search   flowtab_get_bulk, which gives the addresses of pairs
  *   fetch    the pairs' lines, then the translations' are asked for
- *   ask      rules and routes of all packets that are going to walk: pipe_ahead.c
- *   decide   in order: apply what is kept, or walk
+ *   decide   in order: apply what is kept, or walk; before the first walk, rules and routes are asked for
+ *            all that are going to: pipe_ahead.c
  *
  * Only the last step changes anything, packet by packet in order, and checks what it uses: hence a packet may
  * make the record that a later one in its chunk finds by walking, change it, or end it. Pairs that are given
  * back while the chunk is under way end all hits of that chunk.
  *
- * Costs: see README, performance. A chunk's scratch memory is on the stack. */
+ * Costs: about 160 instructions a packet and those of the search. See README, performance. A chunk's scratch
+ * memory is on the stack. */
 #include "dataplane/pipe_batch.h"
+#include "dataplane/mem.h"
 #include "dataplane/pipe_int.h"
 #include "dataplane/wire.h"
 
-#include <stdlib.h>
-
 #define CHUNK PIPE_AHEAD_MAX
 
-/* What a hit needs to know of a port. */
-struct port_brief {
+/* What a hit needs to know of a port in one direction: two of them for each port, out and in. */
+struct way {
     int64_t timeout;
-    ip4 addr, public_addr;
-    uint32_t identity, realm;
-    uint16_t mtu;  /* 0: as the link */
-    bool keeps[2]; /* by direction */
-    uint8_t kind;
-    bool lowers_mss;
+    ip4 addr, public_addr; /* that packets may come to; 0: none */
+    uint16_t fits;         /* packets up to that size fit any link; 0: nothing is kept here */
+    uint16_t mtu;          /* 0: as the link */
+    uint8_t more;          /* LANE_MORE, or 0 */
+    bool endpoint;
+    bool balances;   /* packets that a load balancer hands over come this way */
+    bool lowers_mss; /* of SYNs */
 };
 
-static_assert(sizeof(struct port_brief) == 32, "two ports in a cache line");
+static_assert(sizeof(struct way) <= 32, "both directions of a port in a cache line");
 
-/* A packet that may be a hit. */
+/* A packet after parsing. what: its TCP flags, among them, */
+#define LANE_FLAGS (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)
+enum {
+    LANE_MORE = 8,    /* at no machine's port: it carries other things on */
+    LANE_LARGE = 32,  /* perhaps it does not fit the link */
+    LANE_PUBLIC = 64, /* came to the machine's public address */
+    LANE_ODD = 128,   /* not of the common kind: it walks */
+};
+
 struct lane {
-    uint32_t bytes;
-    uint32_t number; /* of its record, where its flow has a pair */
-    uint8_t at;      /* in the chunk */
-    uint8_t ahead;   /* what the image was asked for it; CHUNK: nothing */
-    uint8_t proto, tcp_flags;
-    bool public; /* came to the machine's public address */
-    bool opens;  /* it has to walk */
+    const struct way *way;
+    uint16_t bytes;
+    uint8_t proto, what;
 };
-
-static_assert(CHUNK < UINT8_MAX, "packets of a chunk are counted in bytes");
 
 /* What a chunk leaves from step to step. */
 struct scratch {
-    size_t lanes;
-    struct lane lane[CHUNK + 1];
-    struct flow_key key[CHUNK + 1];
+    struct lane lane[CHUNK];
+    struct flow_key key[CHUNK]; /* outbound */
     uint64_t place[CHUNK];
-    struct flow_pair *pair[CHUNK]; /* NULL: none */
+    struct flow_pair *pair[CHUNK]; /* or that of nobody */
+    uint8_t asked[CHUNK];          /* what the image was asked for a packet: place in ahead; CHUNK: nothing */
     struct pipe_ahead ahead[CHUNK];
 };
+
+static_assert(CHUNK < UINT8_MAX, "packets of a chunk are counted in bytes");
 
 struct batch {
     struct pipe *p;
     const struct image *img;
     int64_t now;
     const struct pipe_walks *walks;
-    const struct port_brief *brief;
+    const struct way *way;
+    struct flow_pair *nobody;
     uint32_t epoch;
     uint8_t link_local;
-    struct pipe_count passed;
+    uint64_t passed; /* of a chunk, as in flow_hot */
 };
 
 /* -- ports ----------------------------------------------------------------------------------------------- */
 
-static struct port_brief brief_of(const struct image_port *at)
+static struct way way_of(const struct image_port *at, bool inbound)
 {
-    return (struct port_brief){
-        .timeout = at->flow_timeout ? at->flow_timeout : INT64_MAX,
-        .addr = at->addr,
-        .public_addr = at->kind == PORT_NIC ? at->public_addr : 0,
-        .identity = at->identity,
-        .realm = at->realm,
-        .mtu = at->mtu,
-        .keeps = {at->up && pipe_keeps(at->kind, false), at->up && pipe_keeps(at->kind, true)},
-        .kind = (uint8_t)at->kind,
-        .lowers_mss = at->mss != 0};
+    const bool keeps = at->up && pipe_keeps(at->kind, inbound);
+    return (struct way){.timeout = at->flow_timeout ? at->flow_timeout : INT64_MAX,
+                        .addr = at->addr,
+                        .public_addr = inbound && at->kind == PORT_NIC ? at->public_addr : 0,
+                        .fits = !keeps    ? 0
+                                : inbound ? UINT16_MAX
+                                : at->mtu ? at->mtu
+                                          : LINK_MTU,
+                        .mtu = at->mtu,
+                        .more = at->kind == PORT_NIC ? 0 : LANE_MORE,
+                        .endpoint = at->kind == PORT_ENDPOINT,
+                        .balances = inbound && at->kind == PORT_NIC,
+                        .lowers_mss = !inbound && at->mss != 0};
 }
 
-static void brief(struct pipe *p, const struct image *img)
+void pipe_ways_free(struct pipe *p)
 {
-    if (p->brief_of == img && p->brief_epoch == img->epoch && p->n_briefs == img->n_ports)
+    mem_free(p->way, 2 * p->n_ways * sizeof *p->way);
+}
+
+static void ways(struct pipe *p, const struct image *img)
+{
+    if (p->way_of == img && p->way_epoch == img->epoch && p->n_ways == img->n_ports)
         return;
-    struct port_brief *b = realloc(p->brief, (img->n_ports + 1) * sizeof *b);
-    if (!b)
+    pipe_ways_free(p);
+    p->way = mem_array(2 * img->n_ports, sizeof *p->way);
+    if (!p->way)
         arena_oom("ports");
-    for (size_t i = 0; i < img->n_ports; i++)
-        b[i] = brief_of(&img->port[i]);
-    p->brief = b;
-    p->brief_of = img;
-    p->brief_epoch = img->epoch;
-    p->n_briefs = img->n_ports;
+    for (size_t i = 0; i < 2 * img->n_ports; i++)
+        p->way[i] = way_of(&img->port[i / 2], i & 1);
+    p->way_of = img;
+    p->way_epoch = img->epoch;
+    p->n_ways = img->n_ports;
+}
+
+static inline const struct way *way_at(const struct batch *b, const struct pipe_packet *k)
+{
+    return &b->way[2 * (size_t)k->port + k->inbound];
 }
 
 /* -- parse ----------------------------------------------------------------------------------------------- */
 
-/* => whether meta says nothing that a kept decision does not know of. Without a branch on the direction,
+/* => whether meta says something that a kept decision does not know of. Without a branch on the direction,
  * which nobody can foresee; so below. */
-static inline bool plain_meta(const struct port_brief *at, const struct pipe_packet *k)
+static inline bool odd_meta(const struct way *w, const struct pipe_packet *k)
 {
     const struct packet_meta *m = &k->packet->meta;
-    if (at->kind == PORT_NIC)
-        return !((unsigned)k->inbound & (unsigned)(m->balanced != 0));
-    if (at->kind == PORT_ENDPOINT)
-        return (k->inbound ? m->endpoint : m->origin) != k->port;
-    return true;
+    if (w->endpoint)
+        return (k->inbound ? m->endpoint : m->origin) == k->port;
+    return (unsigned)w->balances & (unsigned)(m->balanced != 0);
 }
 
-/* => whether a segment's or datagram's header is whole; room: bytes behind the IP header. */
-static inline bool whole(const uint8_t *ip, uint32_t room)
+/* => the flags of a segment whose header is whole, or LANE_ODD; bytes: of the IP packet. */
+static inline unsigned parse_tcp(const uint8_t *t, uint32_t bytes)
 {
-    const uint8_t *t = ip + WIRE_IP_HLEN;
-    if (ip[WIRE_IP_PROTO] == IPPROTO_NR_TCP) {
-        const uint32_t hlen = room < WIRE_TCP_HLEN ? 0 : (uint32_t)(t[WIRE_TCP_OFF] >> 4) * 4;
-        return hlen >= WIRE_TCP_HLEN && hlen <= room;
-    }
-    const uint32_t len = wire_get16(t + WIRE_UDP_LEN);
-    return ip[WIRE_IP_PROTO] == IPPROTO_NR_UDP && room >= WIRE_UDP_HLEN && len >= WIRE_UDP_HLEN &&
-           len <= room;
+    if (bytes < WIRE_IP_HLEN + WIRE_TCP_HLEN)
+        return LANE_ODD;
+    const uint32_t hlen = (uint32_t)(t[WIRE_TCP_OFF] >> 4) * 4;
+    return hlen < WIRE_TCP_HLEN || hlen > bytes - WIRE_IP_HLEN ? LANE_ODD : t[WIRE_TCP_FLAGS] & LANE_FLAGS;
 }
 
-/* => the outbound key of a packet from src to dst; ports: both as they stand in the header. */
-static inline struct flow_key outbound_key(const struct pipe_packet *k, uint8_t proto, ip4 src, ip4 dst,
+static inline unsigned parse_udp(const uint8_t *t, uint32_t bytes)
+{
+    const uint32_t room = bytes - WIRE_IP_HLEN, len = wire_get16(t + WIRE_UDP_LEN);
+    return bytes < WIRE_IP_HLEN + WIRE_UDP_HLEN || len < WIRE_UDP_HLEN || len > room ? LANE_ODD : 0;
+}
+
+/* => the outbound key of a packet; both: source and destination, ports: the same, as they stand in the
+ * header. */
+static inline struct flow_key outbound_key(const struct pipe_packet *k, uint8_t proto, uint64_t both,
                                            uint32_t ports)
 {
-    const uint32_t swap = (src ^ dst) & -(uint32_t)k->inbound;
-    const unsigned half = 16u * k->inbound;
-    const uint32_t turned = ports << half | ports >> (-half & 31);
-    return flow_key_make(k->port, 0, proto, src ^ swap, dst ^ swap, (uint16_t)(turned >> 16),
-                         (uint16_t)turned);
+    const unsigned by = 32u * !k->inbound, half = by / 2;
+    const uint64_t turned = both << by | both >> (-by & 63);
+    const uint32_t turned_ports = ports << half | ports >> (-half & 31);
+    return flow_key_make(k->port, 0, proto, (uint32_t)turned, (uint32_t)(turned >> 32),
+                         (uint16_t)turned_ports, (uint16_t)(turned_ports >> 16));
 }
 
-/* => whether the packet is of the common kind: TCP or UDP, whole, without IP options; else it walks. */
-static inline bool parse(const struct port_brief *brief, const struct pipe_packet *k, struct lane *l,
-                         struct flow_key *key)
+/* The common kind: TCP or UDP, whole, without IP options. => what it is, the rest of the lane and the key
+ * set; LANE_ODD: it is another. */
+static inline unsigned parse(const struct way *w, const struct pipe_packet *k, struct lane *l,
+                             struct flow_key *key)
 {
     const struct packet *p = k->packet;
-    const struct port_brief *at = &brief[k->port];
-    const uint8_t *ip = p->data + ETH_HLEN;
-    if (!at->keeps[k->inbound] || p->len < ETH_HLEN + WIRE_IP_HLEN + WIRE_UDP_HLEN ||
-        wire_get32(p->data + WIRE_ETH_TYPE) >> 8 != (WIRE_ETHERTYPE_IPV4 << 8 | 0x45) ||
-        (wire_get16(ip + WIRE_IP_FRAG) & (WIRE_IP_MF | WIRE_IP_OFFMASK)))
-        return false;
+    const uint8_t *ip = p->data + ETH_HLEN, *t = ip + WIRE_IP_HLEN;
+    unsigned what;
+    if (p->len < ETH_HLEN + WIRE_IP_HLEN + WIRE_UDP_HLEN)
+        return LANE_ODD;
     const uint32_t bytes = wire_get16(ip + WIRE_IP_TLEN);
-    if (bytes < WIRE_IP_HLEN || bytes > p->len - ETH_HLEN || !whole(ip, bytes - WIRE_IP_HLEN) ||
-        !plain_meta(at, k))
-        return false;
-    const uint8_t proto = ip[WIRE_IP_PROTO];
-    const uint8_t flags = proto == IPPROTO_NR_TCP ? ip[WIRE_IP_HLEN + WIRE_TCP_FLAGS] : 0;
+    const uint32_t frag = wire_get32(ip + WIRE_IP_FRAG); /* and TTL and protocol */
+    const uint8_t proto = (uint8_t)frag;
+    if (wire_get32(p->data + WIRE_ETH_TYPE) >> 8 != (WIRE_ETHERTYPE_IPV4 << 8 | 0x45) ||
+        frag & (uint32_t)(WIRE_IP_MF | WIRE_IP_OFFMASK) << 16 || bytes > p->len - ETH_HLEN || odd_meta(w, k))
+        return LANE_ODD;
+    if (proto == IPPROTO_NR_TCP)
+        what = parse_tcp(t, bytes);
+    else if (proto == IPPROTO_NR_UDP)
+        what = parse_udp(t, bytes);
+    else
+        return LANE_ODD;
+    if (bytes > w->fits)
+        what |= w->fits ? LANE_LARGE : LANE_ODD;
     const ip4 to = wire_get32(ip + WIRE_IP_DST);
-    const bool public = k->inbound && at->public_addr && to == at->public_addr;
-    *key = outbound_key(k, proto, wire_get32(ip + WIRE_IP_SRC), public ? at->addr : to,
-                        wire_get32(ip + WIRE_IP_HLEN));
-    l->bytes = bytes;
+    *key = outbound_key(k, proto, (uint64_t)wire_get32(ip + WIRE_IP_SRC) << 32 | to, wire_get32(t));
+    if (to == w->public_addr && to) {
+        key->src = w->addr;
+        what |= LANE_PUBLIC;
+    }
+    l->way = w;
+    l->bytes = (uint16_t)bytes;
     l->proto = proto;
-    l->tcp_flags = flags;
-    l->public = public;
-    /* what opens a connection always walks; its MSS may be lowered besides */
-    l->opens = flags & TCP_SYN && (!(flags & TCP_ACK) || (at->lowers_mss && !k->inbound));
-    return true;
+    return what | w->more;
 }
 
 /* -- rewrite --------------------------------------------------------------------------------------------- */
@@ -217,14 +244,23 @@ static inline void rewrite(uint8_t *ip, uint8_t proto, unsigned addr_at, unsigne
 /* -- decide ---------------------------------------------------------------------------------------------- */
 
 /* What the packet carries on from here: as the stages of pipe.c leave it. */
-static inline void carry(struct packet_meta *m, const struct port_brief *at, const struct pipe_packet *k,
-                         uint8_t flags)
+static inline void carry(struct packet_meta *m, const struct pipe_packet *k)
 {
     m->last_hop = k->inbound ? m->last_hop : k->port;
-    if (at->kind == PORT_NIC) {
-        m->consumer = 0;
-        m->balanced = 0; /* inbound it is 0 already */
-    } else if (at->kind == PORT_ENDPOINT) {
+    m->consumer = 0;
+    m->balanced = 0; /* inbound it is 0 already */
+}
+
+/* The same wherever it is. */
+static void carry_any(const struct batch *b, const struct pipe_packet *k, uint8_t flags)
+{
+    const struct image_port *at = &b->img->port[k->port];
+    struct packet_meta *m = &k->packet->meta;
+    if (at->kind == PORT_NIC)
+        carry(m, k);
+    else if (!k->inbound)
+        m->last_hop = k->port;
+    if (at->kind == PORT_ENDPOINT) {
         m->endpoint = k->inbound ? k->port : PORT_NONE;
         m->realm = k->inbound ? at->realm : m->realm;
     }
@@ -235,11 +271,9 @@ static inline void carry(struct packet_meta *m, const struct port_brief *at, con
 }
 
 /* => whether the kept decision is not for a packet of that size. */
-static inline bool too_large(const struct batch *b, const struct port_brief *at, const struct pipe_packet *k,
-                             uint32_t bytes, uint8_t link)
+static inline bool too_large(const struct batch *b, const struct way *w, uint32_t bytes, uint8_t link)
 {
-    const uint32_t mtu = at->mtu ? at->mtu : link != b->link_local ? LINK_MTU : UINT16_MAX;
-    return bytes > (mtu | -(uint32_t)k->inbound);
+    return w->fits != UINT16_MAX && bytes > (w->mtu ? w->mtu : link != b->link_local ? LINK_MTU : UINT16_MAX);
 }
 
 /* Translate as kept. => false: the translation is not the flow's any more; nothing has changed. */
@@ -249,9 +283,8 @@ static inline bool translate(const struct batch *b, const struct pipe_packet *k,
     struct packet_meta *m = &k->packet->meta;
     uint8_t *ip = k->packet->data + ETH_HLEN;
     if (h->flags & FLOW_NAT) {
-        const struct nat_state *n = l->tcp_flags & (TCP_FIN | TCP_RST | TCP_SYN)
-                                        ? NULL
-                                        : nat_again(b->p, b->img, h->addr, *key, b->now);
+        const struct nat_state *n =
+            l->what & (TCP_FIN | TCP_RST | TCP_SYN) ? NULL : nat_again(b->p, b->img, h->addr, *key, b->now);
         if (!n)
             return false;
         rewrite(ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, nat_addr(n), nat_port(n));
@@ -259,48 +292,66 @@ static inline bool translate(const struct batch *b, const struct pipe_packet *k,
     } else if (h->flags & FLOW_SNAT) {
         rewrite(ip, l->proto, WIRE_IP_SRC, WIRE_TCP_SPORT, h->addr, h->port);
         m->sport = h->port;
-    } else if (l->public) {
-        rewrite(ip, l->proto, WIRE_IP_DST, WIRE_TCP_DPORT, b->p->brief[k->port].addr, key->sport);
+    } else if (l->what & LANE_PUBLIC) {
+        rewrite(ip, l->proto, WIRE_IP_DST, WIRE_TCP_DPORT, l->way->addr, key->sport);
         m->dport = key->sport;
     }
     return true;
 }
 
-static __attribute__((noinline)) void carry_counts(struct pipe *p, uint32_t number, const struct flow_hot *h,
-                                                   uint32_t bytes)
+/* What every hit does. */
+static inline void pass(struct batch *b, struct pipe_packet *k, const struct lane *l, struct flow_pair *pair,
+                        struct flow_hot *h)
 {
-    struct flow_state *s = pipe_record(p, number);
-    s->packets += !h->packets;
-    s->bytes += h->bytes < bytes;
+    k->hit = true;
+    k->absorbed = false;
+    k->link = h->link;
+    k->mtu = 0;
+    k->error = 0;
+    k->reason = REASON_NONE;
+    k->next = h->next;
+    pair->seen = b->now;
+    b->passed += pipe_count_of(l->bytes);
+    if (pipe_count_packet(h, l->bytes))
+        pipe_count_carry(b->p, 2 * pair->number + k->inbound);
 }
 
-/* Decide by what the flow's record keeps. => false: the packet has to walk, nothing has changed. */
-static inline bool hit(struct batch *b, struct pipe_packet *k, const struct lane *l,
-                       const struct flow_key *key, struct flow_pair *pair)
+/* Take the packet on by what its flow's record keeps, where nothing is to be done but that. => false: it has
+ * more to it, nothing has changed. */
+static inline bool quick(struct batch *b, struct pipe_packet *k, const struct lane *l, struct flow_pair *pair)
 {
-    const struct port_brief *at = &b->brief[k->port];
     struct flow_hot *h = &pair->half[k->inbound];
-    const uint8_t flags = h->flags;
-    const int64_t silent = b->now - h->seen;
-    const uint32_t bytes = l->bytes;
-    if (!(flags & FLOW_DECIDED) || h->epoch != b->epoch || silent > at->timeout ||
-        too_large(b, at, k, bytes, h->link) || (pair->half[0].flags & FLOW_CLOSED && silent > b->p->linger))
+    const unsigned special = FLOW_SNAT | FLOW_NAT | FLOW_IDENTITY | FLOW_CLOSED;
+    if (l->what & (0xff & ~TCP_ACK) || h->epoch != b->epoch ||
+        (h->flags & (FLOW_DECIDED | special)) != FLOW_DECIDED || b->now - pair->seen > l->way->timeout)
         return false;
-    k->next = h->next;
-    k->link = h->link;
-    if ((flags & (FLOW_NAT | FLOW_SNAT) || l->public) && !translate(b, k, l, key, h))
+    pass(b, k, l, pair, h);
+    carry(&k->packet->meta, k);
+    return true;
+}
+
+/* The same with whatever there is to it. => false: the packet has to walk, nothing has changed. */
+static bool hit(struct batch *b, struct pipe_packet *k, const struct lane *l, const struct flow_key *key,
+                struct flow_pair *pair)
+{
+    const struct way *w = l->way;
+    struct flow_hot *h = &pair->half[k->inbound];
+    const uint8_t flags = h->flags, what = l->what;
+    const int64_t silent = b->now - pair->seen;
+    if (what & LANE_ODD || !(flags & FLOW_DECIDED) || h->epoch != b->epoch || silent > w->timeout ||
+        (pair->half[0].flags & FLOW_CLOSED && silent > b->p->linger) ||
+        (what & LANE_LARGE && too_large(b, w, l->bytes, h->link)))
         return false;
-    pair->half[0].seen = pair->half[1].seen = b->now;
-    h->packets++;
-    h->bytes += bytes;
-    if (__builtin_expect(!h->packets | (h->bytes < bytes), 0))
-        carry_counts(b->p, l->number, h, bytes);
-    b->passed.packets++;
-    b->passed.bytes += bytes;
-    k->hit = true;
-    carry(&k->packet->meta, at, k, flags);
-    if (l->tcp_flags & (TCP_FIN | TCP_RST))
-        pipe_note_close(b->p, l->number, l->tcp_flags, b->now);
+    /* what opens a connection always walks; its MSS may be lowered besides */
+    if (what & TCP_SYN && (!(what & TCP_ACK) || w->lowers_mss))
+        return false;
+    if ((flags & (FLOW_NAT | FLOW_SNAT) || what & LANE_PUBLIC) && !translate(b, k, l, key, h))
+        return false;
+    pass(b, k, l, pair, h);
+    carry_any(b, k, flags);
+    if (what & (TCP_FIN | TCP_RST))
+        pipe_note_close(b->p, 2 * pair->number + k->inbound, what & (TCP_FIN | TCP_RST | TCP_SYN | TCP_ACK),
+                        b->now);
     return true;
 }
 
@@ -310,6 +361,9 @@ static void walk(struct batch *b, struct pipe_packet *k, const struct pipe_ahead
     struct pipe_view v;
     struct pipe_decision d;
     struct packet *p = k->packet;
+    k->hit = k->absorbed = false;
+    k->mtu = 0;
+    k->reason = REASON_NONE;
     k->error = pipe_view_of(b->img, k->port, p, &v);
     if (k->error)
         return;
@@ -330,40 +384,27 @@ static void walk(struct batch *b, struct pipe_packet *k, const struct pipe_ahead
 
 /* -- batches --------------------------------------------------------------------------------------------- */
 
-static size_t parse_all(const struct batch *b, struct pipe_packet *pkt, size_t n, struct scratch *x)
+static void parse_all(const struct batch *b, const struct pipe_packet *pkt, size_t n, struct scratch *x)
 {
-    const struct port_brief *brief = b->brief;
-    size_t lanes = 0;
     for (size_t i = 0; i < n; i++)
         __builtin_prefetch(pkt[i].packet->data + ETH_HLEN);
     for (size_t i = 0; i < n; i++) {
-        struct pipe_packet *k = &pkt[i];
-        k->hit = k->absorbed = false;
-        k->mtu = 0;
-        k->error = 0;
-        k->reason = REASON_NONE;
-        x->lane[lanes].at = (uint8_t)i;
-        lanes += parse(brief, k, &x->lane[lanes], &x->key[lanes]);
+        x->lane[i].what = (uint8_t)parse(way_at(b, &pkt[i]), &pkt[i], &x->lane[i], &x->key[i]);
+        if (x->lane[i].what & LANE_ODD)
+            x->key[i] = (struct flow_key){0};
     }
-    return lanes;
 }
 
 /* Inline, or the compiler takes it for a function without effect. */
-__attribute__((always_inline)) static inline void fetch(const struct batch *b, const struct pipe_packet *pkt,
-                                                        struct scratch *x)
+__attribute__((always_inline)) static inline void fetch(const struct batch *b, struct scratch *x, size_t n)
 {
     const struct pipe *p = b->p;
-    for (size_t i = 0; i < x->lanes; i++) {
-        struct lane *l = &x->lane[i];
-        x->pair[i] = NULL;
-        if (x->place[i] == FLOW_MISS)
-            continue;
-        l->number = 2 * (uint32_t)x->place[i] + pkt[l->at].inbound;
-        x->pair[i] = pipe_pair(p, (uint32_t)x->place[i]);
+    for (size_t i = 0; i < n; i++) {
+        x->pair[i] = x->place[i] == FLOW_MISS ? b->nobody : pipe_pair_at(x->place[i]);
         __builtin_prefetch(x->pair[i], 1);
     }
-    for (size_t i = 0; p->n_nat && i < x->lanes; i++)
-        if (x->pair[i] && x->pair[i]->half[0].flags & FLOW_NAT)
+    for (size_t i = 0; p->n_nat && i < n; i++)
+        if (x->pair[i]->half[0].flags & FLOW_NAT)
             __builtin_prefetch(&p->nat[x->pair[i]->half[0].addr], 1);
 }
 
@@ -389,58 +430,63 @@ __attribute__((always_inline)) static inline void fetch_free(const struct pipe *
     }
 }
 
-/* Ask the tables for those that have no record, or none that keeps a decision. */
-static void look_ahead(const struct batch *b, const struct pipe_packet *pkt, struct scratch *x)
+/* Ask the tables for those from packet i on that have no record, or none that keeps a decision. */
+static void look_ahead(const struct batch *b, const struct pipe_packet *pkt, size_t i, size_t n,
+                       struct scratch *x)
 {
     struct pipe_question q[CHUNK];
-    size_t n = 0, new = 0;
-    for (size_t i = 0; i < x->lanes; i++) {
-        struct lane *l = &x->lane[i];
-        const struct pipe_packet *k = &pkt[l->at];
-        const struct flow_hot *h = x->pair[i] ? &x->pair[i]->half[k->inbound] : NULL;
-        l->ahead = CHUNK;
-        if (h && h->flags & FLOW_DECIDED && h->epoch == b->epoch)
+    size_t asked = 0, new = 0;
+    for (; i < n; i++) {
+        const struct pipe_packet *k = &pkt[i];
+        const struct flow_pair *pair = x->pair[i];
+        const struct flow_hot *h = &pair->half[k->inbound];
+        x->asked[i] = CHUNK;
+        if (x->lane[i].what & LANE_ODD || (h->flags & FLOW_DECIDED && h->epoch == b->epoch))
             continue;
-        l->ahead = (uint8_t)n;
-        q[n++] = question(k, x->key[i], l->proto, !h);
-        new += !h;
+        x->asked[i] = (uint8_t)asked;
+        q[asked++] = question(k, x->key[i], x->lane[i].proto, pair == b->nobody);
+        new += pair == b->nobody;
     }
-    if (!n)
+    if (!asked)
         return;
     fetch_free(b->p, new);
-    pipe_ask(b->img, q, x->ahead, n);
+    pipe_ask(b->img, q, x->ahead, asked);
 }
 
+/* n is not 0. */
 static void chunk(struct batch *b, struct pipe_packet *pkt, size_t n)
 {
     struct scratch x;
+    x.key[0].src = 0; /* parse_all sets all of them, which the compiler does not see */
     const uint64_t freed = b->p->freed;
-    x.lanes = parse_all(b, pkt, n, &x);
-    if (x.lanes)
-        flowtab_get_bulk(b->p->index, x.key, x.place, x.lanes);
-    fetch(b, pkt, &x);
-    look_ahead(b, pkt, &x);
-    for (size_t i = 0, l = 0; i < n; i++) {
-        const struct lane *lane = l < x.lanes && x.lane[l].at == i ? &x.lane[l] : NULL;
-        if (!lane)
-            walk(b, &pkt[i], NULL);
-        else if (lane->opens || !x.pair[l] || b->p->freed != freed ||
-                 !hit(b, &pkt[i], lane, &x.key[l], x.pair[l]))
-            walk(b, &pkt[i], lane->ahead < CHUNK ? &x.ahead[lane->ahead] : NULL);
-        l += lane != NULL;
+    bool asked = false, there = true;
+    parse_all(b, pkt, n, &x);
+    flowtab_get_bulk(b->p->index, x.key, x.place, n);
+    fetch(b, &x, n);
+    b->passed = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct pipe_packet *k = &pkt[i];
+        if (there && (quick(b, k, &x.lane[i], x.pair[i]) || hit(b, k, &x.lane[i], &x.key[i], x.pair[i])))
+            continue;
+        if (!asked)
+            look_ahead(b, pkt, i, n, &x);
+        asked = true;
+        walk(b, k, x.asked[i] < CHUNK ? &x.ahead[x.asked[i]] : NULL);
+        there = b->p->freed == freed;
     }
+    b->p->count_of[REASON_NONE].packets += b->passed >> COUNT_SHIFT;
+    b->p->count_of[REASON_NONE].bytes += b->passed & ((UINT64_C(1) << COUNT_SHIFT) - 1);
 }
 
 void pipe_batch(struct pipe *p, const struct image *img, int64_t now, struct pipe_packet *pkt, size_t n,
                 const struct pipe_walks *walks)
 {
     struct batch b = {.p = p, .img = img, .now = now, .walks = walks};
-    brief(p, img);
-    b.brief = p->brief;
+    ways(p, img);
+    b.way = p->way;
+    b.nobody = &p->nobody;
     b.epoch = img->epoch;
     b.link_local = img->link_local;
     for (size_t i = 0; i < n; i += CHUNK)
         chunk(&b, pkt + i, n - i < CHUNK ? n - i : CHUNK);
-    p->count_of[REASON_NONE].packets += b.passed.packets;
-    p->count_of[REASON_NONE].bytes += b.passed.bytes;
 }

@@ -59,6 +59,7 @@ void pipe_note_close(struct pipe *p, uint32_t number, uint8_t flags, int64_t now
     if (pipe_record(p, number)->extra != NONE32 || pipe_record(p, number ^ 1)->extra != NONE32)
         return; /* others remember it, too (B-01, PE-24) */
     first->flags |= FLOW_CLOSED;
+    pair->half[1].flags |= FLOW_CLOSED;
     if (first->flags & FLOW_QUEUED)
         return;
     first->flags |= FLOW_QUEUED;
@@ -69,12 +70,13 @@ void pipe_note_close(struct pipe *p, uint32_t number, uint8_t flags, int64_t now
 static bool turn(struct pipe *p, uint32_t *pair, int64_t now)
 {
     const uint32_t i = *pair = p->closed[p->first_closed++ & (p->cap_closed - 1)].pair;
-    struct flow_hot *first = &pipe_pair(p, i)->half[0];
+    struct flow_pair *at = pipe_pair(p, i);
+    struct flow_hot *first = &at->half[0];
     p->n_closed--;
     first->flags &= (uint8_t)~FLOW_QUEUED;
     if (!(first->flags & FLOW_CLOSED))
         return false;
-    if (now - first->seen > p->linger)
+    if (now - at->seen > p->linger)
         return true;
     first->flags |= FLOW_QUEUED;
     queue(p, (struct closed){i, now});

@@ -18,15 +18,15 @@
 #include "dataplane/pipe_ahead.h"
 #include "dataplane/proxy.h"
 
-/* What every packet of a known flow touches: both directions of it in one cache line. The decision that the
- * last walk came to is there too, and holds for one epoch; see pipe_batch.c. */
+/* What a packet of a known flow touches: both directions of it in one cache line. The decision that the last
+ * walk came to is there too, and holds for one epoch; see pipe_batch.c. */
 struct flow_hot {
-    int64_t seen;
-    uint32_t epoch, next; /* of the decision */
-    uint32_t addr;        /* FLOW_SNAT: the new source; FLOW_NAT: place of its translation */
+    uint64_t count; /* passed on: packets << COUNT_SHIFT | bytes; the rest is in the record */
+    uint32_t epoch; /* of the decision */
     uint16_t port;
     uint8_t link, flags;
-    uint32_t packets, bytes; /* passed on; the upper words are in the record */
+    uint32_t next;
+    uint32_t addr; /* FLOW_SNAT: the new source; FLOW_NAT: place of its translation */
 };
 
 enum {
@@ -36,11 +36,13 @@ enum {
     FLOW_NAT = 8,       /* the source is translated by a pool */
     FLOW_IDENTITY = 16, /* the packet gets the subnet's identity */
     FLOW_FIN = 32,      /* this direction is closed */
-    FLOW_CLOSED = 64,   /* in the first half, of both: the connection is */
+    FLOW_CLOSED = 64,   /* in the first half, of both: the connection is; in the other: perhaps */
     FLOW_QUEUED = 128,  /* in the first half: it is in the queue of closed ones */
 };
 
 struct flow_pair {
+    int64_t seen;            /* the last packet, in either direction */
+    uint32_t number;         /* of the pair */
     struct flow_hot half[2]; /* by direction at the port: out, in */
 };
 
@@ -58,7 +60,7 @@ struct flow_state {
     uint32_t pool;     /* that translated its source last; NONE32 */
     uint32_t
         extra; /* NIC, frontend: balanced flow; endpoint of a private link service: translation; NONE32 */
-    uint32_t packets, bytes; /* upper words of the counts */
+    uint32_t packets, bytes; /* counts, in units of COUNT_PACKETS and COUNT_BYTES */
     uint32_t number;
     bool answer;     /* made by the packet in the other direction */
     bool via_public; /* came in through the instance's public address */
@@ -128,7 +130,7 @@ struct closed { /* TCP connection, since when */
 #define PIPE_SEGMENT_FIRST 256u
 
 struct pipe {
-    struct flowtab *index; /* a flow's outbound key -> its pair */
+    struct flowtab *index; /* a flow's outbound key -> its pair: the address */
     struct flow_pair *pair[PIPE_SEGMENTS];
     struct flow_state *state[PIPE_SEGMENTS];
     uint32_t n_pairs,
@@ -146,10 +148,11 @@ struct pipe {
     int64_t linger;        /* of closed connections; INT64_MAX: as others */
     struct closed *closed; /* queue: n_closed from first_closed on, in a ring of cap_closed, a power of two */
     size_t first_closed, n_closed, cap_closed;
-    struct port_brief *brief; /* of brief_of's ports, in that epoch: pipe_batch.c */
-    const struct image *brief_of;
-    uint32_t brief_epoch;
-    size_t n_briefs;
+    struct flow_pair nobody; /* of flows that have none: keeps nothing */
+    struct way *way;         /* two for each of way_of's ports, in that epoch: pipe_batch.c */
+    const struct image *way_of;
+    uint32_t way_epoch;
+    size_t n_ways; /* ports */
     uint8_t *down; /* by health target: 1 where no new flow goes there */
     size_t n_down;
     uint8_t header[PROXY_MAX]; /* of the packet at hand */
@@ -201,9 +204,26 @@ static inline struct flow_pair *pipe_pair(const struct pipe *p, uint32_t pair)
     return &p->pair[s][pipe_in_segment(pair, s)];
 }
 
+/* => the pair that the index gives. */
+static inline struct flow_pair *pipe_pair_at(uint64_t place)
+{
+    return (struct flow_pair *)(uintptr_t)place;
+}
+
 static inline struct flow_hot *pipe_hot(const struct pipe *p, uint32_t number)
 {
     return &pipe_pair(p, number / 2)->half[number & 1];
+}
+
+/* Counts in one word, so that a packet is one addition. Packets stay below 2^23, each of them less than 2^16
+ * bytes: so bytes stay below 2^40, and the sign says when units of both go to the record. */
+#define COUNT_SHIFT   40
+#define COUNT_PACKETS (UINT64_C(1) << 23)
+#define COUNT_BYTES   (UINT64_C(1) << 32)
+
+static inline uint64_t pipe_count_of(uint32_t bytes)
+{
+    return UINT64_C(1) << COUNT_SHIFT | bytes;
 }
 
 /* => a record by its number, which is below 2 n_pairs. */
@@ -240,13 +260,15 @@ void pipe_note_close(struct pipe *p, uint32_t number, uint8_t tcp_flags, int64_t
  * says otherwise (varies). */
 bool pipe_keeps(enum port_kind kind, bool inbound);
 
-static inline void pipe_count_packet(struct flow_hot *h, struct flow_state *s, uint32_t bytes)
+/* => whether pipe_count_carry must be called. */
+static inline bool pipe_count_packet(struct flow_hot *h, uint32_t bytes)
 {
-    if (__builtin_expect(!++h->packets, 0))
-        s->packets++;
-    if (__builtin_expect((h->bytes += bytes) < bytes, 0))
-        s->bytes++;
+    h->count += pipe_count_of(bytes);
+    return __builtin_expect((int64_t)h->count < 0, 0);
 }
+
+/* The counts are full: part of them goes to the record. */
+void pipe_count_carry(struct pipe *p, uint32_t number);
 
 /* => whether the port can hold another flow (M-05); if not, the packet is dropped. */
 bool pipe_has_room(struct ctx *c);
@@ -262,6 +284,9 @@ void pipe_route(struct ctx *c, struct flow_state *s);
 /* Deliver by the public address map, or by a network's. */
 void pipe_to_public(struct ctx *c);
 void pipe_to_realm(struct ctx *c, uint32_t realm, uint8_t link);
+
+/* pipe_batch.c */
+void pipe_ways_free(struct pipe *p);
 
 /* pipe.c */
 struct pipe_at {
