@@ -63,7 +63,7 @@ static void flow_rows(struct bench *b, size_t n, const char *table, const double
                                 .single = flow_single,
                                 .churn_batch = flow_churn_batch,
                                 .churn = flow_churn,
-                                .at = t->now.buckets,
+                                .at = flowtab_memory(t),
                                 .bytes = flowtab_bytes(t),
                                 .width = 8};
     k.of_ceiling = n == FAR ? 0.8 : 0;

@@ -1,170 +1,95 @@
-/* flowtab.c - a hash table of buckets of two cache lines, which grows a little at a time.
- *
- *   bucket, 128 bytes
- *   first line   hash of slot 0 .. 4 | taken | passed | value 0, low 0
- *   second line  value 1, low 1 | value 2, low 2 | value 3, low 3 | value 4, low 4
+/* flowtab.c - the flow table: hashes, with what they need to be keys again, in buckets and in lines.
  *
  * A key is two words, high and low, of which the table keeps the low one and the hash of both: the hash can
- * be undone (hash.h), so (hash, low) is the key in other words. That makes the hash a tag of 64 bits. The
- * first line says which slot to look at, mistaken only where somebody constructs keys of one hash; a miss
- * ends there, and a hit reads at most one line more, at a place known from the beginning. And a flow can be
- * moved without hashing its key again.
+ * be undone (hash.h), so (hash, low) is the key in other words, and part of a hash need not be kept where the
+ * place of a flow tells it.
  *
- * A key belongs to its home bucket, from the high half of its hash; when that is full it goes on in steps
- * taken from the low half, which share no factor with the number of buckets. Every full bucket it went past
- * counts it in `passed`, in one of eight counts chosen by its hash, and a search ends at a bucket that nobody
- * of its class went past. Removal undoes the counts: no tombstones, entries never move, and an emptied table
- * searches like a new one. A count that reached 15 stays there, which costs searches and never an answer.
+ *   up to 10 M flows      buckets of two cache lines, the core           flowtab_core.c
+ *   more                  lines of three flows, of which all but one in  flowtab_lines.c
+ *                         twelve are found with one read; these in a core
  *
- * Growth. A full table gets a second, larger array and every flow added from then on takes MOVED_AT_ONCE
- * buckets along from the old one, until that is empty and given back. Homes are proportional to hashes in
- * both, so moving goes through both arrays from the front to the end. Searches look into the new array and,
- * only while there is an old one, into that, too. An array has room for a seventh more at least than the one
- * before: 16/5 * size / 7 flows are added before it is full, and size / MOVED_AT_ONCE suffice to move all.
- * Removing and replacing move nothing, so that a walk may do both. A new array of 2 MiB and more is mapped
- * and not touched; the kernel clears its pages one by one as they are used.
+ * Both are parts of one kind (lines, perhaps none, and a core). A table that gets lines, or more of them, has
+ * a second part: the former one, from which every flow added takes eight lines or buckets along until it is
+ * empty and given back. Searches look into the new part and, only while there is one, into the former. The
+ * core grows in the same way by itself, inside its part.
  *
- * Costs: at most 3.2 flows a bucket on average, because one flow in twenty then lies beyond its home, and
- * with 4 one in ten; after long churn it is one in five, since flows stay where they were put. 40 to 50 bytes
- * a flow in tables of more than 3 k flows, which grow by a seventh to a quarter, and the old array besides
- * while they do; smaller ones double. The table does not shrink.
+ * Costs: 40 to 50 bytes a flow beyond 3 k flows, up to 65 where lines begin. The table does not shrink.
  *
- * Batches of lookups are in flowtab_bulk.c. Single lookups decide without a branch whether the common search
- * (nobody passed by) hits or misses: half of the packets of a scan miss. Adding and removing take a short
- * way where the home bucket settles it. Their batches fetch buckets before they change them. */
+ * Batches of lookups are in flowtab_core_bulk.c and flowtab_lines_bulk.c. Single lookups decide without a
+ * branch whether the common search hits or misses: half of the packets of a scan miss. Adding and removing
+ * take a short way where home settles it. Their batches fetch lines before they change them. */
 #include "dataplane/flowtab.h"
 #include "dataplane/flowtab_int.h"
 
 #include <errno.h>
 
-#define SLOTS         FLOWTAB_SLOTS
-#define PER_5_BUCKETS 16 /* flows that a full table has on average */
-#define SIZE_END      ((uint64_t)1 << 32)
-#define LARGE         (1u << 10) /* buckets from which a table grows by the smallest step */
-#define MOVED_AT_ONCE 8          /* buckets that one flow added takes along while the table grows */
+/* A pair of words handed to a function that is not inlined goes through memory in halves and comes back
+ * whole, which waits for every store before; such functions take the words one by one. */
+#define INLINE __attribute__((always_inline)) static inline
 
-/* -- arrays ---------------------------------------------------------------------------------------------- */
+/* -- growth of lines ------------------------------------------------------------------------------------- */
 
-/* => flows that this many buckets hold: 64 of 100 slots. */
-static size_t room(uint64_t size)
+static bool lined(const struct flowtab *t)
 {
-    return size * PER_5_BUCKETS / 5;
+    return t->now.lines.line != NULL;
 }
 
-/* => the smallest size that holds that many, 0: there is none. */
-static uint64_t size_for(size_t flows)
+static bool growing(const struct flowtab *t)
 {
-    uint64_t size = 1, unit = 1;
-    for (; room(size) < flows && size < SIZE_END; size += unit)
-        unit = size == 8 * unit ? 2 * unit : unit;
-    return size < SIZE_END ? size : 0;
+    return t->former.core.now.buckets != NULL;
 }
 
-/* => an empty array of that many buckets; buckets NULL: out of memory, or size 0. */
-static struct flowtab_array array_new(uint64_t size)
+/* Move on by so many units; the last one gives the former part back. => 0, or -ENOMEM: the rest is left. */
+static int move_some(struct flowtab *t, uint64_t n)
 {
-    return (struct flowtab_array){.buckets = size ? mem_array(size, sizeof(struct flowtab_bucket)) : NULL,
-                                  .size = size,
-                                  .strides = size / FLOWTAB_STRIDE};
+    const uint64_t all = growing(t) ? flowtab_part_units(&t->former) : 0;
+    for (; n && t->moved < all; n--, t->moved++)
+        if (flowtab_part_move(&t->now, &t->former, t->moved))
+            return -ENOMEM;
+    if (growing(t) && t->moved == all)
+        flowtab_part_free(&t->former);
+    return 0;
 }
 
-static void array_free(struct flowtab_array *a)
-{
-    mem_free(a->buckets, a->size * sizeof *a->buckets);
-    *a = (struct flowtab_array){.buckets = NULL};
-}
-
-/* Count one passer-by more or, with -1, less; a full count can no longer tell. */
-static void pass(struct flowtab_bucket *b, uint64_t h, int by)
-{
-    if (flowtab_passers(b, h) < FLOWTAB_PASSED_MAX)
-        b->passed += (uint32_t)by << (h & FLOWTAB_CLASS);
-}
-
-/* Fill the first free slot. */
-static inline void put(struct flowtab_bucket *b, uint64_t h, struct flowtab_rest rest)
-{
-    unsigned slot = (unsigned)__builtin_ctz(~b->taken);
-    b->hash[slot] = h;
-    b->rest[slot] = rest;
-    b->taken |= 1u << slot;
-}
-
-/* Add a flow that is not in the array, which has room. */
-static inline void insert(struct flowtab_array *a, uint64_t h, struct flowtab_rest rest)
-{
-    uint64_t at = flowtab_home(a, h);
-    struct flowtab_bucket *b;
-    while (b = &a->buckets[at], b->taken == FLOWTAB_ALL_TAKEN) {
-        pass(b, h, 1);
-        at = flowtab_next_of(a, h, at);
-    }
-    put(b, h, rest);
-}
-
-/* Take the flow in this slot out. */
-static inline void take_out(struct flowtab_array *a, struct flowtab_bucket *b, unsigned slot)
-{
-    uint64_t h = b->hash[slot], at = flowtab_home(a, h);
-    for (; &a->buckets[at] != b; at = flowtab_next_of(a, h, at))
-        pass(&a->buckets[at], h, -1);
-    b->taken &= ~(1u << slot);
-}
-
-/* -- growth ---------------------------------------------------------------------------------------------- */
-
-static void move_bucket(struct flowtab *t, struct flowtab_bucket *b)
-{
-    for (unsigned taken = b->taken; taken; taken &= taken - 1) {
-        unsigned slot = (unsigned)__builtin_ctz(taken);
-        insert(&t->now, b->hash[slot], b->rest[slot]);
-        take_out(&t->old, b, slot);
-    }
-}
-
-/* Move on by so many buckets; the last one gives the old array back. */
-static void move_some(struct flowtab *t, uint64_t buckets)
-{
-    for (; buckets && t->moved < t->old.size; buckets--)
-        move_bucket(t, &t->old.buckets[t->moved++]);
-    if (t->old.buckets && t->moved == t->old.size)
-        array_free(&t->old);
-}
-
-/* Begin to grow, having ended what growth there was. => 0, or -ENOMEM (unchanged). */
+/* Begin to have lines for so many flows. Nothing is growing. => 0, or -ENOMEM (unchanged). */
 static int grow(struct flowtab *t, size_t flows)
 {
-    struct flowtab_array bigger = array_new(size_for(flows));
-    if (!bigger.buckets)
+    struct flowtab_part bigger;
+    if (flowtab_part_init(&bigger, flowtab_lines_for(flows)))
         return -ENOMEM;
-    move_some(t, UINT64_MAX);
-    t->old = t->now;
+    t->former = t->now;
     t->now = bigger;
-    t->room = room(bigger.size);
+    t->room = flowtab_lines_room(bigger.lines.size);
     t->moved = 0;
     return 0;
 }
 
-int flowtab_reserve(struct flowtab *t, size_t flows)
+/* End what is growing. => 0, or -ENOMEM (nothing lost). */
+static int settle(struct flowtab *t)
 {
-    if (flows > t->room && grow(t, flows))
-        return -ENOMEM;
-    move_some(t, UINT64_MAX);
-    return 0;
+    return flowtab_core_reserve(&t->now.core, 0) || move_some(t, UINT64_MAX) ? -ENOMEM : 0;
 }
 
-/* -- one flow -------------------------------------------------------------------------------------------- */
+int flowtab_reserve(struct flowtab *t, size_t flows)
+{
+    if (!lined(t) && flows <= t->room)
+        return flowtab_core_reserve(&t->now.core, flows);
+    if (settle(t) || (flows > t->room && grow(t, flows)))
+        return -ENOMEM;
+    return settle(t);
+}
+
+/* -- the table ------------------------------------------------------------------------------------------- */
 
 struct flowtab *flowtab_new(size_t hint)
 {
     struct flowtab *t = mem_alloc(sizeof *t);
     if (!t)
         return NULL;
-    *t = (struct flowtab){.now = array_new(size_for(hint)), .variant = flowtab_best()};
-    t->room = room(t->now.size);
-    if (t->now.buckets)
+    *t = (struct flowtab){.variant = flowtab_best(), .room = FLOWTAB_CORE_FLOWS};
+    if (flowtab_core_init(&t->now.core, 0) == 0 && flowtab_reserve(t, hint) == 0)
         return t;
-    mem_free(t, sizeof *t);
+    flowtab_free(t);
     return NULL;
 }
 
@@ -172,73 +97,89 @@ void flowtab_free(struct flowtab *t)
 {
     if (!t)
         return;
-    array_free(&t->now);
-    array_free(&t->old);
+    flowtab_part_free(&t->now);
+    flowtab_part_free(&t->former);
     mem_free(t, sizeof *t);
 }
 
-/* => the bucket of either array that holds the key, its array and slot. */
-static struct flowtab_bucket *find(struct flowtab *t, struct flowtab_halves k, struct flowtab_array **a,
-                                   unsigned *slot)
+size_t flowtab_count(const struct flowtab *t)
 {
-    struct flowtab_bucket *b = flowtab_find(*a = &t->now, k, slot);
-    return b || !t->old.buckets ? b : flowtab_find(*a = &t->old, k, slot);
+    return flowtab_part_count(&t->now) + flowtab_part_count(&t->former);
 }
 
-static __attribute__((noinline)) int set_anywhere(struct flowtab *t, struct flowtab_halves k, uint64_t value)
+size_t flowtab_bytes(const struct flowtab *t)
 {
-    unsigned slot;
-    struct flowtab_array *a;
-    struct flowtab_bucket *b = find(t, k, &a, &slot);
-    if (b) {
-        b->rest[slot].value = value;
+    return sizeof *t + flowtab_part_bytes(&t->now) + flowtab_part_bytes(&t->former);
+}
+
+/* -- one flow -------------------------------------------------------------------------------------------- */
+
+/* => whether it is time to have lines, or more. What is growing ends first: lines that are more than full
+ * only send more to the core. */
+static bool full(const struct flowtab *t)
+{
+    return flowtab_count(t) >= t->room && !growing(t) && !t->now.core.old.buckets;
+}
+
+static __attribute__((noinline)) int set_lined(struct flowtab *t, uint64_t hash, uint64_t low, uint64_t value)
+{
+    if (flowtab_part_replace(&t->now, hash, low, value) ||
+        (growing(t) && flowtab_part_replace(&t->former, hash, low, value)))
         return 0;
-    }
-    if (t->count == t->room && grow(t, t->now.size < LARGE ? 2 * t->count + 1 : t->count + 1))
+    if (full(t) && grow(t, flowtab_count(t) + 1))
         return -ENOMEM;
-    insert(&t->now, k.hash, (struct flowtab_rest){value, k.low});
-    t->count++;
-    if (t->old.buckets)
-        move_some(t, MOVED_AT_ONCE);
+    if (flowtab_part_add(&t->now, hash, low, value))
+        return -ENOMEM;
+    move_some(t, FLOWTAB_MOVED_AT_ONCE); /* what finds no memory now is moved later */
     return 0;
 }
 
-/* Most flows are new, and their home bucket has room. */
-static inline int set(struct flowtab *t, struct flowtab_halves k, uint64_t value)
+INLINE struct flowtab_line *line_of(const struct flowtab *t, struct flowtab_halves k)
 {
-    struct flowtab_bucket *b = &t->now.buckets[flowtab_home(&t->now, k.hash)];
+    return &t->now.lines.line[flowtab_line_home(&t->now.lines, k.hash)];
+}
+
+/* Most flows are new, and their line has room. */
+INLINE int set_line(struct flowtab *t, struct flowtab_halves k, uint64_t value)
+{
+    struct flowtab_line *x = line_of(t, k);
+    unsigned slot = flowtab_line_free(x);
+    if ((flowtab_line_fits(x, k.hash) | flowtab_line_sent(x)) || slot == FLOWTAB_LINE_SLOTS || growing(t) ||
+        flowtab_part_count(&t->now) >= t->room)
+        return set_lined(t, k.hash, k.low, value);
+    flowtab_line_put(&t->now.lines, x, slot, k, value);
+    return 0;
+}
+
+INLINE int set(struct flowtab *t, struct flowtab_halves k, uint64_t value)
+{
     if (value == FLOW_MISS)
         return -ERANGE;
-    if ((flowtab_fits(b, k.hash) | flowtab_passers(b, k.hash)) || b->taken == FLOWTAB_ALL_TAKEN ||
-        t->old.buckets || t->count == t->room)
-        return set_anywhere(t, k, value);
-    put(b, k.hash, (struct flowtab_rest){value, k.low});
-    t->count++;
+    return lined(t)                       ? set_line(t, k, value)
+           : t->now.core.count >= t->room ? set_lined(t, k.hash, k.low, value)
+                                          : flowtab_core_set(&t->now.core, k, value);
+}
+
+static __attribute__((noinline)) int del_lined(struct flowtab *t, uint64_t hash, uint64_t low)
+{
+    int err = flowtab_part_del(&t->now, hash, low);
+    return err && growing(t) ? flowtab_part_del(&t->former, hash, low) : err;
+}
+
+/* Most flows are in their line, few others there have these bits of their hash. */
+INLINE int del_line(struct flowtab *t, struct flowtab_halves k)
+{
+    struct flowtab_line *x = line_of(t, k);
+    unsigned slot = flowtab_line_find(x, k);
+    if (slot == FLOWTAB_LINE_SLOTS)
+        return del_lined(t, k.hash, k.low);
+    flowtab_line_clear(&t->now.lines, x, slot);
     return 0;
 }
 
-static __attribute__((noinline)) int del_anywhere(struct flowtab *t, struct flowtab_halves k)
+INLINE int del(struct flowtab *t, struct flowtab_halves k)
 {
-    unsigned slot;
-    struct flowtab_array *a;
-    struct flowtab_bucket *b = find(t, k, &a, &slot);
-    if (!b)
-        return -ENOENT;
-    take_out(a, b, slot);
-    t->count--;
-    return 0;
-}
-
-/* Most flows are in their home bucket. */
-static inline int del(struct flowtab *t, struct flowtab_halves k)
-{
-    struct flowtab_bucket *b = &t->now.buckets[flowtab_home(&t->now, k.hash)];
-    unsigned fits = flowtab_fits(b, k.hash);
-    if (!fits || b->rest[flowtab_first(fits)].low != k.low)
-        return del_anywhere(t, k);
-    b->taken &= ~(1u << flowtab_first(fits));
-    t->count--;
-    return 0;
+    return lined(t) ? del_line(t, k) : flowtab_core_del(&t->now.core, k);
 }
 
 int flowtab_set(struct flowtab *t, struct flow_key key, uint64_t value)
@@ -251,29 +192,74 @@ int flowtab_del(struct flowtab *t, struct flow_key key)
     return del(t, flowtab_halves(key));
 }
 
+static __attribute__((noinline)) uint64_t get_lined(const struct flowtab *t, uint64_t hash, uint64_t low)
+{
+    uint64_t value = flowtab_part_get(&t->now, hash, low);
+    return value == FLOW_MISS && growing(t) ? flowtab_part_get(&t->former, hash, low) : value;
+}
+
+uint64_t flowtab_get(const struct flowtab *t, struct flow_key key)
+{
+    struct flowtab_halves k = flowtab_halves(key);
+    return lined(t) ? get_lined(t, k.hash, k.low) : flowtab_core_get(&t->now.core, k);
+}
+
 /* -- many flows ------------------------------------------------------------------------------------------ */
 
 #define GROUP 32u
+#define ALL   (2 * GROUP)
 
-/* The halves of up to GROUP keys; their home buckets, which will be written, are on their way. */
-static void prepare(const struct flowtab *t, struct flowtab_halves *k, const struct flow_key *keys, size_t n)
+/* Keys of a batch in the making, the halves of key i at i % ALL. Their homes, which will be written, are on
+ * their way. */
+struct ahead {
+    const struct flowtab_part *part;
+    struct flowtab_halves k[ALL];
+};
+
+/* Hash up to GROUP keys from i on. */
+static void prepare(struct ahead *x, const struct flow_key *keys, size_t i, size_t n)
 {
-    for (size_t i = 0; i < n && i < GROUP; i++) {
-        k[i] = flowtab_halves(keys[i]);
-        const struct flowtab_bucket *b = &t->now.buckets[flowtab_home(&t->now, k[i].hash)];
-        __builtin_prefetch(b->hash, 1);
-        __builtin_prefetch(&b->rest[1], 1);
+    const struct flowtab_part *p = x->part;
+    for (size_t end = n - i < GROUP ? n : i + GROUP; i < end; i++) {
+        struct flowtab_halves k = x->k[i % ALL] = flowtab_halves(keys[i]);
+        if (p->lines.line)
+            __builtin_prefetch(&p->lines.line[flowtab_line_home(&p->lines, k.hash)], 1);
+        else
+            flowtab_core_fetch(&p->core, k.hash);
     }
+}
+
+/* Their lines are there: those that are full or sent flows on will need the core. */
+static void prepare_core(const struct ahead *x, size_t i, size_t n)
+{
+    const struct flowtab_part *p = x->part;
+    for (size_t end = n - i < GROUP ? n : i + GROUP; i < end; i++) {
+        const uint64_t hash = x->k[i % ALL].hash;
+        const struct flowtab_line *line = &p->lines.line[flowtab_line_home(&p->lines, hash)];
+        if (flowtab_line_sent(line) || flowtab_line_free(line) == FLOWTAB_LINE_SLOTS)
+            flowtab_core_fetch(&p->core, hash);
+    }
+}
+
+INLINE void prepare_ahead(struct ahead *x, const struct flow_key *keys, size_t i, size_t n)
+{
+    if (i % GROUP)
+        return;
+    if (!i)
+        prepare(x, keys, 0, n);
+    if (n - i > GROUP)
+        prepare(x, keys, i + GROUP, n);
+    if (x->part->lines.line)
+        prepare_core(x, i, n);
 }
 
 size_t flowtab_set_bulk(struct flowtab *t, const struct flow_key *keys, const uint64_t *values, size_t n)
 {
-    struct flowtab_halves k[2][GROUP];
-    prepare(t, k[0], keys, n);
+    struct ahead x;
+    x.part = &t->now;
     for (size_t i = 0; i < n; i++) {
-        if (i % GROUP == 0 && n - i > GROUP)
-            prepare(t, k[(i / GROUP + 1) % 2], keys + i + GROUP, n - i - GROUP);
-        if (set(t, k[i / GROUP % 2][i % GROUP], values[i]))
+        prepare_ahead(&x, keys, i, n);
+        if (set(t, x.k[i % ALL], values[i]))
             return i;
     }
     return n;
@@ -281,93 +267,86 @@ size_t flowtab_set_bulk(struct flowtab *t, const struct flow_key *keys, const ui
 
 size_t flowtab_del_bulk(struct flowtab *t, const struct flow_key *keys, size_t n)
 {
-    struct flowtab_halves k[2][GROUP];
-    size_t there = t->count;
-    prepare(t, k[0], keys, n);
+    struct ahead x;
+    size_t there = flowtab_count(t);
+    x.part = &t->now;
     for (size_t i = 0; i < n; i++) {
-        if (i % GROUP == 0 && n - i > GROUP)
-            prepare(t, k[(i / GROUP + 1) % 2], keys + i + GROUP, n - i - GROUP);
-        del(t, k[i / GROUP % 2][i % GROUP]);
+        prepare_ahead(&x, keys, i, n);
+        del(t, x.k[i % ALL]);
     }
-    return there - t->count;
+    return there - flowtab_count(t);
 }
 
-static __attribute__((noinline)) uint64_t get_anywhere(const struct flowtab *t, struct flowtab_halves k)
+void flowtab_get_missed(flowtab_get_fn *get, const void *where, enum flowtab_variant v,
+                        const struct flow_key *keys, uint64_t *values, size_t n)
 {
-    unsigned slot;
-    struct flowtab_array *a;
-    const struct flowtab_bucket *b = find((struct flowtab *)(uintptr_t)t, k, &a, &slot);
-    return b ? b->rest[slot].value : FLOW_MISS;
+    enum { PART = 128 };
+    struct flow_key missed[PART];
+    uint64_t value[PART];
+    for (size_t from = 0, to; from < n; from = to) {
+        size_t k = 0;
+        uint32_t at[PART];
+        to = n - from < PART ? n : from + PART;
+        for (size_t i = from; i < to; i++) {
+            missed[k] = keys[i];
+            at[k] = (uint32_t)(i - from);
+            k += values[i] == FLOW_MISS;
+        }
+        get(where, v, missed, value, k);
+        for (size_t i = 0; i < k; i++)
+            values[from + at[i]] = value[i];
+    }
 }
 
-/* The home bucket decides, without a branch on how, unless the search goes on. */
-uint64_t flowtab_get(const struct flowtab *t, struct flow_key key)
+void flowtab_get_bulk(const struct flowtab *t, const struct flow_key *keys, uint64_t *values, size_t n)
 {
-    struct flowtab_halves k = flowtab_halves(key);
-    const struct flowtab_bucket *b = &t->now.buckets[flowtab_home(&t->now, k.hash)];
-    unsigned fits = flowtab_fits(b, k.hash);
-    const struct flowtab_rest *r = &b->rest[flowtab_first(fits)];
-    uint64_t other = (uint64_t)!fits | (r->low != k.low);
-    uint64_t more = fits | flowtab_passers(b, k.hash) | (t->old.buckets != NULL);
-    if (__builtin_expect((more & -other) != 0, 0))
-        return get_anywhere(t, k);
-    return r->value | -other;
+    flowtab_part_get_bulk(&t->now, t->variant, keys, values, n);
+    if (growing(t))
+        flowtab_get_missed(flowtab_part_get_bulk, &t->former, t->variant, keys, values, n);
 }
 
 /* -- all flows ------------------------------------------------------------------------------------------- */
 
-/* Places are numbered through: those of the array now, then those of the old one. */
-static size_t places(const struct flowtab *t)
+/* Places are numbered through, the new part's first. */
+static bool place(const struct flowtab *t, size_t i, struct flowtab_halves *k, uint64_t *value)
 {
-    return (t->now.size + t->old.size) * SLOTS;
+    const size_t now = flowtab_part_places(&t->now);
+    return i < now ? flowtab_part_place(&t->now, i, k, value)
+                   : flowtab_part_place(&t->former, i - now, k, value);
 }
 
-/* => the array and bucket of a place, its slot in *slot. */
-static struct flowtab_bucket *place(struct flowtab *t, size_t i, struct flowtab_array **a, unsigned *slot)
+static size_t places(const struct flowtab *t)
 {
-    uint64_t at = i / SLOTS;
-    *slot = (unsigned)(i % SLOTS);
-    *a = at < t->now.size ? &t->now : &t->old;
-    return &(*a)->buckets[at < t->now.size ? at : at - t->now.size];
+    return flowtab_part_places(&t->now) + flowtab_part_places(&t->former);
 }
 
 size_t flowtab_next(const struct flowtab *t, size_t cursor, struct flow_key *key, uint64_t *value)
 {
-    for (; cursor < places(t); cursor++) {
-        unsigned slot;
-        struct flowtab_array *a;
-        const struct flowtab_bucket *b = place((struct flowtab *)(uintptr_t)t, cursor, &a, &slot);
-        if (!(b->taken >> slot & 1))
-            continue;
-        *key = flowtab_key(b->hash[slot], b->rest[slot].low);
-        *value = b->rest[slot].value;
-        return cursor + 1;
-    }
-    return 0;
+    const size_t all = places(t);
+    struct flowtab_halves k;
+    uint64_t v;
+    while (cursor < all && !place(t, cursor, &k, &v))
+        cursor++;
+    if (cursor >= all)
+        return 0;
+    *key = flowtab_key(k.hash, k.low);
+    *value = v;
+    return cursor + 1;
 }
 
 size_t flowtab_sweep(struct flowtab *t, size_t cursor, size_t budget, flowtab_dead *dead, void *ctx)
 {
-    size_t all = places(t), end = cursor < all && budget < all - cursor ? cursor + budget : all;
+    const size_t now = flowtab_part_places(&t->now), all = places(t);
+    size_t end = cursor < all && budget < all - cursor ? cursor + budget : all;
     for (; cursor < end; cursor++) {
-        unsigned slot;
-        struct flowtab_array *a;
-        struct flowtab_bucket *b = place(t, cursor, &a, &slot);
-        if (!(b->taken >> slot & 1) ||
-            !dead(ctx, flowtab_key(b->hash[slot], b->rest[slot].low), b->rest[slot].value))
+        struct flowtab_halves k;
+        uint64_t value;
+        if (!place(t, cursor, &k, &value) || !dead(ctx, flowtab_key(k.hash, k.low), value))
             continue;
-        take_out(a, b, slot);
-        t->count--;
+        if (cursor < now)
+            flowtab_part_take(&t->now, cursor);
+        else
+            flowtab_part_take(&t->former, cursor - now);
     }
     return cursor < all ? cursor : 0;
-}
-
-size_t flowtab_count(const struct flowtab *t)
-{
-    return t->count;
-}
-
-size_t flowtab_bytes(const struct flowtab *t)
-{
-    return sizeof *t + (t->now.size + t->old.size) * sizeof *t->now.buckets;
 }

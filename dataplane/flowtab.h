@@ -57,8 +57,8 @@ struct flowtab *flowtab_new(size_t hint);
 /* Free the table; NULL is allowed. */
 void flowtab_free(struct flowtab *t);
 
-/* Make room for that many flows in all, so that adding up to there cannot fail, and do all the work of it
- * now.
+/* Make room for that many flows in all, so that adding up to there cannot fail (beyond 10 M it can where keys
+ * are chosen to share a home), and do all the work of it now.
  * => 0, or -ENOMEM (unchanged). */
 int flowtab_reserve(struct flowtab *t, size_t flows);
 

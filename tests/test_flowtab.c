@@ -1,14 +1,14 @@
 /* test_flowtab.c - flow keys bit by bit, and the flow table against uthash. */
 #include "dataplane/addr.h"
-#include "dataplane/flowtab_int.h"
 #include "dataplane/mem_int.h"
+#include "tests/support_flows.h"
 #include "tests/support_mem.h"
 #include "tests/support_prop.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <uthash.h>
+#include <string.h>
 
 static struct flowtab *t;
 
@@ -73,109 +73,6 @@ Test(flowtab, key_round_trip_property)
         round_trip((uint32_t)rng_below(&r, FLOW_PORT_MAX + 1), (unsigned)rng_below(&r, 2),
                    (uint8_t)rng_u64(&r), (uint32_t)rng_u64(&r), (uint32_t)rng_u64(&r), (uint16_t)rng_u64(&r),
                    (uint16_t)rng_u64(&r));
-}
-
-/* -- the oracle ------------------------------------------------------------------------------------------ */
-
-struct ref {
-    struct flow_key key;
-    uint64_t value;
-    bool met;
-    UT_hash_handle hh;
-};
-
-static struct ref *ref_find(struct ref *refs, struct flow_key key)
-{
-    struct ref *r;
-    HASH_FIND(hh, refs, &key, sizeof key, r);
-    return r;
-}
-
-static uint64_t ref_get(struct ref *refs, struct flow_key key)
-{
-    struct ref *r = ref_find(refs, key);
-    return r ? r->value : FLOW_MISS;
-}
-
-static void ref_set(struct ref **refs, struct flow_key key, uint64_t value)
-{
-    struct ref *r = ref_find(*refs, key);
-    if (!r) {
-        r = calloc(1, sizeof *r);
-        r->key = key;
-        HASH_ADD(hh, *refs, key, sizeof key, r);
-    }
-    r->value = value;
-}
-
-static int ref_del(struct ref **refs, struct flow_key key)
-{
-    struct ref *r = ref_find(*refs, key);
-    if (!r)
-        return -ENOENT;
-    HASH_DEL(*refs, r);
-    free(r);
-    return 0;
-}
-
-static void ref_clear(struct ref **refs)
-{
-    struct ref *r, *next;
-    HASH_ITER (hh, *refs, r, next) {
-        HASH_DEL(*refs, r);
-        free(r);
-    }
-}
-
-static struct flow_key flip(struct flow_key k, int bit)
-{
-    unsigned char *byte = (unsigned char *)&k + bit / 8;
-    *byte ^= (unsigned char)(1u << bit % 8);
-    return k;
-}
-
-/* Every flow of the oracle and each of its 128 neighbours that differ in one bit, single and in one batch. */
-static void assert_same(struct ref *refs)
-{
-    size_t n = 0, cap = HASH_COUNT(refs) * 129;
-    struct flow_key *keys = calloc(cap + 1, sizeof *keys);
-    uint64_t *values = calloc(cap + 1, sizeof *values);
-    for (struct ref *r = refs; r; r = r->hh.next)
-        for (int bit = 0; bit <= 128; bit++)
-            keys[n++] = bit < 128 ? flip(r->key, bit) : r->key;
-    for (enum flowtab_variant v = FLOWTAB_PORTABLE; v < FLOWTAB_VARIANTS; v++) {
-        if (!flowtab_use(t, v))
-            continue;
-        values[n] = 4711;
-        flowtab_get_bulk(t, keys, values, n);
-        for (size_t i = 0; i < n; i++) {
-            uint64_t want = ref_get(refs, keys[i]);
-            cr_assert_eq(flowtab_get(t, keys[i]), want);
-            cr_assert_eq(values[i], want, "%s", flowtab_how(t));
-        }
-        cr_assert_eq(values[n], 4711);
-    }
-    flowtab_use(t, flowtab_best());
-    free(keys);
-    free(values);
-}
-
-/* The walk meets each flow once, with its value. */
-static void assert_walk(struct ref *refs)
-{
-    struct flow_key key;
-    uint64_t value;
-    size_t met = 0;
-    for (struct ref *r = refs; r; r = r->hh.next)
-        r->met = false;
-    for (size_t c = 0; (c = flowtab_next(t, c, &key, &value)); met++) {
-        struct ref *r = ref_find(refs, key);
-        cr_assert(r && !r->met);
-        cr_assert_eq(value, r->value);
-        r->met = true;
-    }
-    cr_assert_eq(met, HASH_COUNT(refs));
-    cr_assert_eq(flowtab_count(t), met);
 }
 
 /* -- the table ------------------------------------------------------------------------------------------- */
@@ -251,13 +148,13 @@ static struct flow_key draw(struct rng *r, uint32_t keys)
     struct flow_key k = rng_below(r, 2) ? nth(i) : flow_key_reverse(nth(i));
     if (rng_below(r, 8) == 0)
         k = colliding(i % 40);
-    return rng_below(r, 8) ? k : flip(k, (int)rng_below(r, 128));
+    return rng_below(r, 8) ? k : flows_flip(k, (int)rng_below(r, 128));
 }
 
 Test(flowtab, property_against_uthash)
 {
     struct rng r;
-    struct ref *refs = NULL;
+    struct flows_ref *refs = NULL;
     const unsigned set_percent[] = {95, 50, 10, 60, 50, 3};
     prop_seed(&r, "flowtab");
     for (int phase = 0; phase < 6; phase++) {
@@ -266,17 +163,17 @@ Test(flowtab, property_against_uthash)
             uint64_t v = rng_below(&r, FLOW_MISS);
             if (rng_below(&r, 100) < set_percent[phase]) {
                 cr_assert_eq(flowtab_set(t, k, v), 0);
-                ref_set(&refs, k, v);
+                flows_set(&refs, k, v);
             } else {
-                cr_assert_eq(flowtab_del(t, k), ref_del(&refs, k));
+                cr_assert_eq(flowtab_del(t, k), flows_del(&refs, k));
             }
-            cr_assert_eq(flowtab_get(t, k), ref_get(refs, k));
+            cr_assert_eq(flowtab_get(t, k), flows_get(refs, k));
             cr_assert_eq(flowtab_count(t), HASH_COUNT(refs));
         }
-        assert_same(refs);
-        assert_walk(refs);
+        flows_assert_same(t, refs);
+        flows_assert_walk(t, refs);
     }
-    ref_clear(&refs);
+    flows_clear(&refs);
 }
 
 Test(flowtab, equal_hashes)
@@ -305,7 +202,7 @@ Test(flowtab, steps_visit_all_buckets)
     prop_seed(&r, "flowtab steps");
     for (size_t flows = 1; flows < 40000; flows = flows * 9 / 8 + 1) {
         struct flowtab *x = flowtab_new(flows);
-        const struct flowtab_array *a = &x->now;
+        const struct flowtab_array *a = &x->now.core.now;
         uint64_t h = rng_u64(&r), at = flowtab_home(a, h);
         uint8_t *seen = calloc(a->size, 1);
         for (uint64_t n = 0; n < a->size; n++) {
@@ -339,17 +236,17 @@ Test(flowtab, memory_of_a_flow)
 {
     for (size_t flows = 1 << 10; flows < 1 << 20; flows = flows * 17 / 16) {
         struct flowtab *x = flowtab_new(flows);
-        cr_assert_leq(flows * 5, x->now.size * 16);
-        cr_assert_leq(x->now.size * 16 * 3, flows * 5 * 4 + 1000, "%zu flows", flows);
+        cr_assert_leq(flows * 5, x->now.core.now.size * 16);
+        cr_assert_leq(x->now.core.now.size * 16 * 3, flows * 5 * 4 + 1000, "%zu flows", flows);
         flowtab_free(x);
     }
     cr_assert_eq(flowtab_reserve(t, 1 << 16), 0);
-    cr_assert_eq(t->now.size, 5 << 12);
+    cr_assert_eq(t->now.core.now.size, 5 << 12);
 }
 
 static struct flowtab_bucket *home_of(struct flow_key k)
 {
-    return &t->now.buckets[flowtab_home(&t->now, flowtab_hash(k))];
+    return &t->now.core.now.buckets[flowtab_home(&t->now.core.now, flowtab_hash(k))];
 }
 
 /* Up to 14 passers-by are counted and forgotten; from 15 on the count stays, or flows beyond the bucket
@@ -493,7 +390,7 @@ Test(flowtab, failing_allocation)
 static void finish_growth(void)
 {
     cr_assert_eq(flowtab_reserve(t, 0), 0);
-    cr_assert_null(t->old.buckets);
+    cr_assert_null(t->now.core.old.buckets);
 }
 
 Test(flowtab, churn_keeps_memory_and_searches_flat)
@@ -514,8 +411,8 @@ Test(flowtab, churn_keeps_memory_and_searches_flat)
         cr_assert_eq(flowtab_get(t, nth(i)), i >= n - live ? i : FLOW_MISS);
     for (uint32_t i = n - live; i < n; i++)
         cr_assert_eq(flowtab_del(t, nth(i)), 0);
-    for (size_t b = 0; b < t->now.size; b++)
-        cr_assert_eq(t->now.buckets[b].passed | t->now.buckets[b].taken, 0,
+    for (size_t b = 0; b < t->now.core.now.size; b++)
+        cr_assert_eq(t->now.core.now.buckets[b].passed | t->now.core.now.buckets[b].taken, 0,
                      "an empty table must search like a new one");
 }
 
@@ -524,8 +421,8 @@ Test(flowtab, churn_keeps_memory_and_searches_flat)
 static size_t in_old(void)
 {
     size_t n = 0;
-    for (size_t b = 0; b < t->old.size; b++)
-        n += (size_t)__builtin_popcount(t->old.buckets[b].taken);
+    for (size_t b = 0; b < t->now.core.old.size; b++)
+        n += (size_t)__builtin_popcount(t->now.core.old.buckets[b].taken);
     return n;
 }
 
@@ -535,18 +432,18 @@ Test(flowtab, growth_is_spread_over_many_calls)
 {
     size_t most = 0, grown = 0, before = 0, steps = 0;
     for (uint32_t i = 0; i < 60000; i++) {
-        const struct flowtab_bucket *now = t->now.buckets, *old = t->old.buckets;
-        uint64_t moved = t->moved;
+        const struct flowtab_bucket *now = t->now.core.now.buckets, *old = t->now.core.old.buckets;
+        uint64_t moved = t->now.core.moved;
         cr_assert_eq(flowtab_set(t, nth(i), i), 0);
-        if (t->now.buckets != now) {
+        if (t->now.core.now.buckets != now) {
             cr_assert_null(old, "the growth before was not over");
             grown++;
             moved = 0;
             before = i;
         }
         size_t left = in_old();
-        if (t->old.buckets) {
-            cr_assert_leq(t->moved - moved, 8);
+        if (t->now.core.old.buckets) {
+            cr_assert_leq(t->now.core.moved - moved, 8);
             cr_assert_leq(before - left, 8 * FLOWTAB_SLOTS);
             most = before - left > most ? before - left : most;
             before = left;
@@ -565,51 +462,51 @@ Test(flowtab, growth_is_spread_over_many_calls)
  * and adding again of flows in both arrays. */
 Test(flowtab, growth_step_by_step)
 {
-    struct ref *refs = NULL;
+    struct flows_ref *refs = NULL;
     struct rng r;
     prop_seed(&r, "flowtab growth");
     cr_assert_eq(flowtab_reserve(t, 320), 0);
     uint32_t n = 0, growths = 0;
     while (growths < 3) {
-        const struct flowtab_bucket *now = t->now.buckets;
+        const struct flowtab_bucket *now = t->now.core.now.buckets;
         struct flow_key k = n % 5 ? nth(n) : colliding(n % 35);
         cr_assert_eq(flowtab_set(t, k, n), 0);
-        ref_set(&refs, k, n++);
-        growths += t->now.buckets != now;
-        if (!t->old.buckets)
+        flows_set(&refs, k, n++);
+        growths += t->now.core.now.buckets != now;
+        if (!t->now.core.old.buckets)
             continue;
         k = refs->key;
         cr_assert_eq(flowtab_set(t, k, n + 7), 0);
-        ref_set(&refs, k, n + 7);
+        flows_set(&refs, k, n + 7);
         for (int i = 0; i < 2; i++) {
             k = nth((uint32_t)rng_below(&r, n));
-            cr_assert_eq(flowtab_del(t, k), ref_del(&refs, k));
+            cr_assert_eq(flowtab_del(t, k), flows_del(&refs, k));
         }
-        assert_walk(refs);
+        flows_assert_walk(t, refs);
         if (n % 4 == 0)
-            assert_same(refs);
+            flows_assert_same(t, refs);
     }
     finish_growth();
-    assert_same(refs);
-    assert_walk(refs);
-    ref_clear(&refs);
+    flows_assert_same(t, refs);
+    flows_assert_walk(t, refs);
+    flows_clear(&refs);
 }
 
 /* Reserving in the middle of a growth, and growth that finds no memory. */
 Test(flowtab, growth_and_allocation)
 {
     uint32_t n = 0;
-    for (; !t->old.buckets || t->old.size < 100; n++)
+    for (; !t->now.core.old.buckets || t->now.core.old.size < 100; n++)
         cr_assert_eq(flowtab_set(t, nth(n), n), 0);
     mem_fail_after(0);
     cr_assert_eq(flowtab_reserve(t, 10 * n), -ENOMEM);
     while (flowtab_set(t, nth(n), n) == 0)
         n++;
-    cr_assert_eq(n, t->room, "what was under way goes on, the next growth fails");
+    cr_assert_eq(n, t->now.core.room, "what was under way goes on, the next growth fails");
     for (uint32_t i = 0; i <= n; i++)
         cr_assert_eq(flowtab_get(t, nth(i)), i < n ? i : FLOW_MISS);
     mem_fail_after(MEM_NEVER_FAIL);
-    for (; !t->old.buckets; n++)
+    for (; !t->now.core.old.buckets; n++)
         cr_assert_eq(flowtab_set(t, nth(n), n), 0);
     cr_assert_eq(flowtab_reserve(t, 10 * n), 0);
     size_t bytes = flowtab_bytes(t);
@@ -629,7 +526,7 @@ Test(flowtab, setting_and_removing_in_batches)
     enum { N = 700 };
     static struct flow_key keys[N];
     static uint64_t values[N], got[N];
-    struct ref *refs = NULL;
+    struct flows_ref *refs = NULL;
     struct rng r;
     prop_seed(&r, "flowtab batches");
     for (int round = 0; round < 60; round++) {
@@ -637,22 +534,22 @@ Test(flowtab, setting_and_removing_in_batches)
         for (size_t i = 0; i < n; i++) {
             keys[i] = draw(&r, 1500);
             values[i] = rng_below(&r, FLOW_MISS);
-            ref_set(&refs, keys[i], values[i]);
+            flows_set(&refs, keys[i], values[i]);
         }
         cr_assert_eq(flowtab_set_bulk(t, keys, values, n), n);
         flowtab_get_bulk(t, keys, got, n);
         for (size_t i = 0; i < n; i++)
-            cr_assert_eq(got[i], ref_get(refs, keys[i]));
+            cr_assert_eq(got[i], flows_get(refs, keys[i]));
         n = rng_below(&r, N);
         for (size_t i = 0; i < n; i++) {
             keys[i] = draw(&r, 1500);
-            there += ref_del(&refs, keys[i]) == 0;
+            there += flows_del(&refs, keys[i]) == 0;
         }
         cr_assert_eq(flowtab_del_bulk(t, keys, n), there);
-        assert_walk(refs);
+        flows_assert_walk(t, refs);
     }
-    assert_same(refs);
-    ref_clear(&refs);
+    flows_assert_same(t, refs);
+    flows_clear(&refs);
 }
 
 Test(flowtab, setting_in_batches_stops_where_it_fails)
@@ -669,10 +566,10 @@ Test(flowtab, setting_in_batches_stops_where_it_fails)
     cr_assert_eq(flowtab_count(t), 70);
     mem_fail_after(0);
     values[70] = 70;
-    cr_assert_eq(flowtab_set_bulk(t, keys, values, N), t->room);
-    cr_assert_eq(flowtab_count(t), t->room);
+    cr_assert_eq(flowtab_set_bulk(t, keys, values, N), t->now.core.room);
+    cr_assert_eq(flowtab_count(t), t->now.core.room);
     mem_fail_after(MEM_NEVER_FAIL);
-    cr_assert_eq(flowtab_del_bulk(t, keys, N), t->room);
+    cr_assert_eq(flowtab_del_bulk(t, keys, N), t->now.core.room);
     cr_assert_eq(flowtab_del_bulk(t, keys, N), 0);
     cr_assert_eq(flowtab_set_bulk(t, keys, values, 0), 0);
 }

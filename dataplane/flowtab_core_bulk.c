@@ -1,4 +1,4 @@
-/* flowtab_bulk.c - batches of flow lookups; the table is drawn in flowtab.c.
+/* flowtab_core_bulk.c - batches of flow lookups in buckets, which are drawn in flowtab_core.c.
  *
  * A batch goes in groups of eight keys through these steps:
  *
@@ -18,6 +18,7 @@
  * vectors; AVX-512 hashes eight keys at once, compares all hashes of a bucket at once, and collects the slots
  * of eight lanes to compare and answer them together. The last, shorter group takes the portable steps. */
 #include "dataplane/flowtab_int.h"
+#include "dataplane/flowtab_simd.h"
 
 #define LANES  8u
 #define RING   16u /* groups under way: hashed and not yet searched, and room to index them */
@@ -205,7 +206,7 @@ GROUPS(portable, )
 
 #define WITH_SSE2   __attribute__((target("sse2")))
 #define WITH_AVX2   __attribute__((target("avx2,bmi,bmi2,popcnt")))
-#define WITH_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,bmi,bmi2,popcnt")))
+#define WITH_AVX512 FLOWTAB_AVX512_TARGET
 
 #define fits_sse2 flowtab_fits
 #define hash_sse2 hash_portable
@@ -226,37 +227,16 @@ WITH_AVX2 ALWAYS unsigned fits_avx2(const struct flowtab_bucket *b, uint64_t h)
 NEAR(avx2, WITH_AVX2)
 GROUPS(avx2, WITH_AVX2)
 
-WITH_AVX512 ALWAYS __m512i mix(__m512i x, int shift)
-{
-    return _mm512_xor_si512(x, _mm512_srl_epi64(x, _mm_cvtsi32_si128(shift)));
-}
-
-WITH_AVX512 ALWAYS __m512i times(__m512i x, uint64_t y)
-{
-    return _mm512_mullo_epi64(x, _mm512_set1_epi64((long long)y));
-}
-
-/* hash_u128, eight at a time. */
 WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab_array *a, struct group *x,
                                     const struct flow_key *keys, unsigned n)
 {
-    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-    const __m512i odd = _mm512_add_epi64(even, _mm512_set1_epi64(1));
-    const __m512i size = _mm512_set1_epi64((long long)a->size);
-    const __m512i base = _mm512_set1_epi64((long long)(uintptr_t)a->buckets);
-    for (unsigned i = 0; i < n; i += 8) {
-        __m512i first = _mm512_loadu_si512(keys + i), second = _mm512_loadu_si512(keys + i + 4);
-        __m512i h = times(mix(_mm512_permutex2var_epi64(first, even, second), 32), HASH_MUL_1);
-        h = _mm512_add_epi64(times(mix(h, 29), HASH_MUL_3), _mm512_permutex2var_epi64(first, odd, second));
-        h = times(mix(h, 32), HASH_MUL_1);
-        h = mix(times(mix(h, 29), HASH_MUL_2), 32);
-        _mm512_storeu_si512(x->hash + i, h);
-        h = _mm512_srli_epi64(_mm512_mul_epu32(_mm512_srli_epi64(h, 32), size), 32);
-        _mm512_storeu_si512(x->home + i, _mm512_add_epi64(_mm512_slli_epi64(h, 7), base));
+    (void)n;
+    __m512i h = flowtab_hash8(keys);
+    _mm512_storeu_si512(x->hash, h);
+    _mm512_storeu_si512(x->home, flowtab_home8(h, a->size, a->buckets, 7));
 #pragma GCC unroll 8
-        for (unsigned k = i; k < i + 8; k++)
-            prefetch(home(x, k));
-    }
+    for (unsigned k = 0; k < LANES; k++)
+        prefetch(home(x, k));
 }
 
 /* => the slot that holds lane i's hash in its home bucket; its bit there goes into lane i's byte of found. */
@@ -373,11 +353,11 @@ const char *flowtab_how(const struct flowtab *t)
     return variants[t->variant].name;
 }
 
-static void get_bulk(const struct flowtab *t, const struct flowtab_array *a, const struct flow_key *keys,
+static void get_bulk(enum flowtab_variant v, const struct flowtab_array *a, const struct flow_key *keys,
                      uint64_t *values, size_t n)
 {
     struct group x;
-    size_t done = variants[t->variant].groups(a, keys, values, n);
+    size_t done = variants[v].groups(a, keys, values, n);
     unsigned left = (unsigned)(n - done);
     if (!left)
         return;
@@ -386,30 +366,18 @@ static void get_bulk(const struct flowtab *t, const struct flowtab_array *a, con
     search_lanes(a, (more | more >> AMISS_AT) & PENDING, keys + done, values + done);
 }
 
-/* While a table grows, what is not in its array is looked for in the old one. */
-static void get_old(const struct flowtab *t, const struct flow_key *keys, uint64_t *values, size_t n)
+static void get_old(const void *core, enum flowtab_variant v, const struct flow_key *keys, uint64_t *values,
+                    size_t n)
 {
-    enum { PART = 16 * LANES };
-    struct flow_key missed[PART];
-    uint64_t value[PART];
-    for (size_t from = 0, to; from < n; from = to) {
-        size_t k = 0;
-        uint32_t at[PART];
-        to = n - from < PART ? n : from + PART;
-        for (size_t i = from; i < to; i++) {
-            missed[k] = keys[i];
-            at[k] = (uint32_t)(i - from);
-            k += values[i] == FLOW_MISS;
-        }
-        get_bulk(t, &t->old, missed, value, k);
-        for (size_t i = 0; i < k; i++)
-            values[from + at[i]] = value[i];
-    }
+    const struct flowtab_core *c = core;
+    get_bulk(v, &c->old, keys, values, n);
 }
 
-void flowtab_get_bulk(const struct flowtab *t, const struct flow_key *keys, uint64_t *values, size_t n)
+void flowtab_core_get_bulk(const void *core, enum flowtab_variant v, const struct flow_key *keys,
+                           uint64_t *values, size_t n)
 {
-    get_bulk(t, &t->now, keys, values, n);
-    if (t->old.buckets)
-        get_old(t, keys, values, n);
+    const struct flowtab_core *c = core;
+    get_bulk(v, &c->now, keys, values, n);
+    if (c->old.buckets)
+        flowtab_get_missed(get_old, c, v, keys, values, n);
 }

@@ -1,0 +1,244 @@
+/* flowtab_lines_bulk.c - batches of flow lookups in lines, which are drawn in flowtab_lines.c.
+ *
+ *   hash      groups of eight keys; their lines are prefetched, AHEAD groups before they are needed
+ *   near      the hashes of a line are compared, then, of the slot that fits, the rest of the key; answers
+ * are written, final or not. Keys that their line sent to the core wait, noted without a branch core      as
+ * soon as some dozens wait, their buckets are prefetched; when the next dozens do, they are looked up there
+ * in a batch of their own
+ *
+ * The ring of groups is that of flowtab_core_bulk.c, and as there no step branches on whether a flow is
+ * there. Variants: portable, and AVX-512, which hashes eight keys at once and answers eight lanes together.
+ */
+#include "dataplane/flowtab_int.h"
+#include "dataplane/flowtab_simd.h"
+
+#define LANES  8u
+#define RING   16u /* groups under way: hashed and not yet searched, and room to index them */
+#define AHEAD  12u
+#define CROWD  32u /* keys that wait for the core until they go there together */
+#define ALWAYS __attribute__((always_inline)) static inline
+#define APART  __attribute__((noinline)) /* registers of the loop need not survive it */
+
+struct group {
+    uint64_t hash[LANES], line[LANES]; /* line: addresses */
+};
+
+/* Keys that wait for the core until they are a crowd, and the crowd before, whose buckets are on their way.
+ * Keys are named by their positions in the batch. */
+struct crowd {
+    size_t wait[CROWD + LANES], at[CROWD + LANES];
+    unsigned n_wait, n;
+};
+
+ALWAYS const struct flowtab_line *line(const struct group *x, unsigned i)
+{
+    return (const struct flowtab_line *)(uintptr_t)x->line[i];
+}
+
+/* What searching a group => : a bit for each lane that found nothing and may be in the core, and eight bits
+ * above for each whose line has its 32 bits of hash with something else: to be searched for one by one. */
+#define AMISS_AT LANES
+#define PENDING  ((1u << AMISS_AT) - 1)
+
+static void crowd_answer(const struct flowtab_part *p, enum flowtab_variant v, struct crowd *c,
+                         const struct flow_key *keys, uint64_t *values)
+{
+    struct flow_key key[CROWD + LANES];
+    uint64_t value[CROWD + LANES];
+    for (unsigned i = 0; i < c->n; i++)
+        key[i] = keys[c->at[i]];
+    flowtab_core_get_bulk(&p->core, v, key, value, c->n);
+    for (unsigned i = 0; i < c->n; i++)
+        values[c->at[i]] = value[i];
+}
+
+/* Answer the crowd; those that wait are the next one. */
+static APART void crowd_next(const struct flowtab_part *p, enum flowtab_variant v, struct crowd *c,
+                             const struct flow_key *keys, uint64_t *values)
+{
+    crowd_answer(p, v, c, keys, values);
+    for (unsigned i = 0; i < c->n_wait; i++) {
+        c->at[i] = c->wait[i];
+        flowtab_core_fetch(&p->core, flowtab_hash(keys[c->wait[i]]));
+    }
+    c->n = c->n_wait;
+    c->n_wait = 0;
+}
+
+static uint64_t search(const struct flowtab_part *p, struct flow_key key)
+{
+    const struct flowtab_halves k = flowtab_halves(key);
+    return flowtab_part_get(p, k.hash, k.low);
+}
+
+static APART void search_lanes(const struct flowtab_part *p, unsigned lanes, const struct flow_key *keys,
+                               uint64_t *values)
+{
+    for (; lanes; lanes &= lanes - 1)
+        values[__builtin_ctz(lanes)] = search(p, keys[__builtin_ctz(lanes)]);
+}
+
+/* -- portable -------------------------------------------------------------------------------------------- */
+
+ALWAYS void hash_portable(const struct flowtab_lines *l, struct group *x, const struct flow_key *keys,
+                          unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        x->hash[i] = flowtab_hash(keys[i]);
+        x->line[i] = (uintptr_t)&l->line[flowtab_line_home(l, x->hash[i])];
+        __builtin_prefetch(line(x, i));
+    }
+}
+
+ALWAYS unsigned near_portable(const struct group *x, const struct flow_key *keys, uint64_t *values,
+                              unsigned n)
+{
+    unsigned more = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const struct flowtab_line *b = line(x, i);
+        unsigned fits = flowtab_line_fits(b, x->hash[i]);
+        unsigned slot = (unsigned)__builtin_ctz(fits | 1u << (FLOWTAB_LINE_SLOTS - 1));
+        uint64_t other = (uint64_t)!fits | (b->slot[slot].low != flowtab_low(&keys[i])) |
+                         (flowtab_line_nine(b, slot) != (x->hash[i] >> 32 & FLOWTAB_NINE));
+        uint64_t inverse = b->slot[slot].inverse & (other - 1);
+        values[i] = ~inverse;
+        more |= (unsigned)(!fits & (flowtab_line_sent(b) != 0)) << i;
+        more |= (unsigned)((fits != 0) & !inverse) << (i + AMISS_AT);
+    }
+    return more;
+}
+
+/* Wait for the pending lanes of the group from first on. */
+ALWAYS void wait_portable(struct crowd *c, unsigned pending, size_t first)
+{
+    unsigned n = c->n_wait;
+    for (unsigned i = 0; i < LANES; i++) {
+        c->wait[n] = first + i;
+        n += pending >> i & 1;
+    }
+    c->n_wait = n;
+}
+
+#define GROUPS(variant, target)                                                                              \
+    target static size_t groups_##variant(const struct flowtab_part *p, enum flowtab_variant v,              \
+                                          const struct flow_key *keys, uint64_t *values, size_t n)           \
+    {                                                                                                        \
+        struct group x[RING];                                                                                \
+        struct crowd c;                                                                                      \
+        size_t groups = n / LANES, ahead = groups < AHEAD ? groups : AHEAD;                                  \
+        c.n = c.n_wait = 0;                                                                                  \
+        for (size_t i = 0; i < ahead; i++)                                                                   \
+            hash_##variant(&p->lines, &x[i % RING], keys + i * LANES, LANES);                                \
+        for (size_t i = 0; i < groups; i++) {                                                                \
+            const size_t k = i + AHEAD;                                                                      \
+            if (k < groups)                                                                                  \
+                hash_##variant(&p->lines, &x[k % RING], keys + k * LANES, LANES);                            \
+            unsigned more = near_##variant(&x[i % RING], keys + i * LANES, values + i * LANES, LANES);       \
+            wait_##variant(&c, more &PENDING, i *LANES);                                                     \
+            if (__builtin_expect(more >> AMISS_AT, 0))                                                       \
+                search_lanes(p, more >> AMISS_AT, keys + i * LANES, values + i * LANES);                     \
+            if (__builtin_expect(c.n_wait >= CROWD, 0))                                                      \
+                crowd_next(p, v, &c, keys, values);                                                          \
+        }                                                                                                    \
+        crowd_next(p, v, &c, keys, values);                                                                  \
+        crowd_answer(p, v, &c, keys, values);                                                                \
+        return groups * LANES;                                                                               \
+    }
+
+GROUPS(portable, )
+
+/* -- x86-64 ---------------------------------------------------------------------------------------------- */
+
+#ifdef __x86_64__
+
+#define WITH_AVX512 FLOWTAB_AVX512_TARGET
+
+WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab_lines *l, struct group *x,
+                                    const struct flow_key *keys, unsigned n)
+{
+    (void)n;
+    __m512i h = flowtab_hash8(keys);
+    _mm512_storeu_si512(x->hash, h);
+    _mm512_storeu_si512(x->line, flowtab_home8(h, l->size, l->line, 6));
+#pragma GCC unroll 8
+    for (unsigned k = 0; k < LANES; k++)
+        __builtin_prefetch(line(x, k));
+}
+
+/* => the 16 bytes at four addresses. */
+WITH_AVX512 ALWAYS __m512i load4(const uint64_t *at)
+{
+    const __m128i *p[4];
+    memcpy(p, at, sizeof p);
+    __m512i x = _mm512_castsi128_si512(_mm_load_si128(p[0]));
+    x = _mm512_inserti64x2(x, _mm_load_si128(p[1]), 1);
+    x = _mm512_inserti64x2(x, _mm_load_si128(p[2]), 2);
+    return _mm512_inserti64x2(x, _mm_load_si128(p[3]), 3);
+}
+
+/* The first 16 bytes of eight lines, 32 bits of hash for each slot and the rest, are compared at once; what
+ * fits says from where in the line a slot is loaded. Bits of three slots, or of none: slot 0, 1 or 2. */
+WITH_AVX512 ALWAYS unsigned near_avx512(const struct group *x, const struct flow_key *keys, uint64_t *values,
+                                        unsigned n)
+{
+    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+    const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    const __m512i at = _mm512_setr_epi64(48, 16, 32, 16, 48, 16, 32, 16);
+    const __m512i shift = _mm512_setr_epi64(18, 0, 9, 0, 18, 0, 9, 0);
+    const __m512i four = _mm512_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2, 4, 4, 4, 4, 6, 6, 6, 6);
+    const __m512i last = _mm512_setr_epi32(3, 0, 7, 0, 11, 0, 15, 0, 19, 0, 23, 0, 27, 0, 31, 0);
+    const __m512i hash = _mm512_loadu_si512(x->hash);
+    (void)n;
+    __m512i a = load4(x->line), b = load4(x->line + 4);
+    __mmask16 low4 = _mm512_cmpeq_epi32_mask(a, _mm512_permutexvar_epi32(four, hash));
+    __mmask16 high4 = _mm512_cmpeq_epi32_mask(
+        b, _mm512_permutexvar_epi32(_mm512_add_epi32(four, _mm512_set1_epi32(8)), hash));
+    uint64_t found = _pdep_u64((uint32_t)high4 << 16 | low4, 0x0f0f0f0f0f0f0f0f);
+    __m512i bits = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128((long long)found));
+    __mmask8 fits = _mm512_test_epi64_mask(bits, _mm512_set1_epi64((1 << FLOWTAB_LINE_SLOTS) - 1));
+    uint64_t slot[LANES];
+    _mm512_storeu_si512(slot,
+                        _mm512_add_epi64(_mm512_loadu_si512(x->line), _mm512_permutexvar_epi64(bits, at)));
+    __m512i rest = _mm512_maskz_permutex2var_epi32(0x5555, a, last, b);
+    __m512i nine = _mm512_srlv_epi64(rest, _mm512_permutexvar_epi64(bits, shift));
+    nine = _mm512_xor_si512(nine, _mm512_srli_epi64(hash, 32));
+    __mmask8 same = _mm512_mask_testn_epi64_mask(fits, nine, _mm512_set1_epi64(FLOWTAB_NINE));
+    a = load4(slot);
+    b = load4(slot + 4);
+    __m512i low = _mm512_permutex2var_epi64(_mm512_loadu_si512(keys), odd, _mm512_loadu_si512(keys + 4));
+    same = _mm512_mask_cmpeq_epi64_mask(same, _mm512_permutex2var_epi64(a, odd, b), low);
+    __m512i inverse = _mm512_maskz_permutex2var_epi64(same, a, even, b);
+    _mm512_storeu_si512(values, _mm512_xor_si512(inverse, _mm512_set1_epi64(-1)));
+    __mmask8 there = _mm512_test_epi64_mask(inverse, inverse);
+    __mmask8 sent = _mm512_test_epi64_mask(rest, _mm512_set1_epi64(~0u << FLOWTAB_SENT_SHIFT));
+    return (unsigned)(sent & ~fits & 0xff) | (unsigned)(fits & ~there & 0xff) << AMISS_AT;
+}
+
+WITH_AVX512 ALWAYS void wait_avx512(struct crowd *c, unsigned pending, size_t first)
+{
+    const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    __m512i at = _mm512_add_epi64(_mm512_set1_epi64((long long)first), lane);
+    _mm512_storeu_si512(c->wait + c->n_wait, _mm512_maskz_compress_epi64((__mmask8)pending, at));
+    c->n_wait += (unsigned)__builtin_popcount(pending);
+}
+
+GROUPS(avx512, WITH_AVX512)
+#else
+#define groups_avx512 groups_portable
+#endif
+
+/* -- choice ---------------------------------------------------------------------------------------------- */
+
+void flowtab_part_get_bulk(const void *part, enum flowtab_variant v, const struct flow_key *keys,
+                           uint64_t *values, size_t n)
+{
+    const struct flowtab_part *p = part;
+    if (!p->lines.line) {
+        flowtab_core_get_bulk(&p->core, v, keys, values, n);
+        return;
+    }
+    size_t done =
+        v == FLOWTAB_AVX512 ? groups_avx512(p, v, keys, values, n) : groups_portable(p, v, keys, values, n);
+    for (; done < n; done++)
+        values[done] = search(p, keys[done]);
+}
