@@ -154,8 +154,9 @@ static bool nsg_pass(struct ctx *c, bool inbound, unsigned level)
     if (is_host_agent(inbound ? c->src : c->dst) && !c->img->acl[acl].platform && !c->meta->probe)
         return true; /* probes are subject to rules: B-03 */
     const struct acl_key key = rule_key(c);
-    const struct acl_hit hit =
-        c->ahead && c->ahead->acl[level] == acl ? c->ahead->hit[level] : image_acl_check(c->img, acl, &key);
+    const struct acl_hit hit = c->ahead && c->ahead->acl[level][c->asked] == acl
+                                   ? c->ahead->hit[level][c->asked]
+                                   : image_acl_check(c->img, acl, &key);
     enum reason reason = hit.hit && hit.allow ? REASON_NONE : REASON_NSG_DENY;
     struct trace_step *s = pipe_step(c, level ? STAGE_SUBNET_NSG : STAGE_NIC_NSG, reason);
     s->a = acl;
@@ -546,6 +547,9 @@ void pipe_walk(struct pipe *p, const struct image *img, int64_t now, const struc
                     .info = info,
                     .meta = meta,
                     .ahead = at->ahead,
+                    .asked = at->asked,
+                    .key = at->key,
+                    .had = at->pair,
                     .pair = PAIR_UNKNOWN,
                     .nat = NONE32};
     begin(&c, d, at->inbound);

@@ -6,8 +6,9 @@
  * whenever it is used, because images do not change; a packet that does not need it after all has cost
  * nothing but time.
  *
- * Ports share few rule sets and route tables, or none (a machine's own group): questions are asked per table,
- * for GROUPS tables of each kind; packets beyond that walk without. */
+ * Ports share few rule sets and route tables, or none (a machine's own group): where all questions are for
+ * one table they go there as they are; else they are asked per table, for GROUPS tables of each kind, and
+ * packets beyond that walk without. */
 #include "dataplane/pipe_ahead.h"
 
 #define GROUPS 8u
@@ -36,70 +37,120 @@ static bool gather(struct group *g, uint32_t *of, size_t n)
     return g->n > 0;
 }
 
-static void ask_rules(const struct image *img, const struct pipe_question *q, struct pipe_ahead *answer,
-                      size_t n, unsigned level)
+/* => whether all want the same table, and one that is there. */
+static bool one_table(const uint32_t *of, size_t n)
+{
+    uint32_t other = 0;
+    for (size_t i = 1; i < n; i++)
+        other |= of[i] ^ of[0];
+    return !other && of[0] != NONE32;
+}
+
+static void ask_some_rules(const struct image *img, const struct pipe_questions *q, struct pipe_ahead *answer,
+                           unsigned level, uint32_t *of)
 {
     struct group g;
-    uint32_t of[PIPE_AHEAD_MAX];
     struct acl_key key[PIPE_AHEAD_MAX];
     struct acl_hit hit[PIPE_AHEAD_MAX];
-    for (size_t i = 0; i < n; i++)
-        of[i] = q[i].rules ? img->port[q[i].port].acl[q[i].inbound][level] : NONE32;
-    for (size_t k = 0; k < GROUPS && gather(&g, of, n); k++) {
+    for (size_t i = 0; i < q->n; i++)
+        answer->acl[level][i] = NONE32;
+    for (size_t k = 0; k < GROUPS && gather(&g, of, q->n); k++) {
         for (size_t i = 0; i < g.n; i++)
-            key[i] = q[g.at[i]].key;
+            key[i] = q->key[g.at[i]];
         acl_classify_bulk(img->acl[g.table].acl, key, hit, g.n);
         for (size_t i = 0; i < g.n; i++) {
-            answer[g.at[i]].acl[level] = g.table;
-            answer[g.at[i]].hit[level] = hit[i];
+            answer->acl[level][g.at[i]] = g.table;
+            answer->hit[level][g.at[i]] = hit[i];
         }
     }
 }
 
-static void ask_routes(const struct image *img, const struct pipe_question *q, struct pipe_ahead *answer,
-                       size_t n)
+static void ask_rules(const struct image *img, const struct pipe_questions *q, struct pipe_ahead *answer,
+                      unsigned level)
+{
+    uint32_t of[PIPE_AHEAD_MAX];
+    of[0] = NONE32;
+    for (size_t i = 0; i < q->n; i++)
+        of[i] = answer->acl[level][i] =
+            q->rules[i] ? img->port[q->port[i]].acl[q->inbound[i]][level] : NONE32;
+    if (one_table(of, q->n))
+        acl_classify_bulk(img->acl[of[0]].acl, q->key, answer->hit[level], q->n);
+    else
+        ask_some_rules(img, q, answer, level, of);
+}
+
+static void ask_some_routes(const struct image *img, const uint32_t *dst, struct pipe_ahead *answer, size_t n,
+                            uint32_t *of)
 {
     struct group g;
-    uint32_t of[PIPE_AHEAD_MAX], addr[PIPE_AHEAD_MAX], hop[PIPE_AHEAD_MAX];
+    uint32_t addr[PIPE_AHEAD_MAX], hop[PIPE_AHEAD_MAX];
     for (size_t i = 0; i < n; i++)
-        of[i] = q[i].inbound ? NONE32 : img->port[q[i].port].table;
+        answer->table[i] = NONE32;
     for (size_t k = 0; k < GROUPS && gather(&g, of, n); k++) {
         for (size_t i = 0; i < g.n; i++)
-            addr[i] = q[g.at[i]].key.dst;
+            addr[i] = dst[g.at[i]];
         lpm_lookup_bulk(img->table[g.table].lpm, addr, hop, g.n);
         for (size_t i = 0; i < g.n; i++) {
-            answer[g.at[i]].table = g.table;
-            answer[g.at[i]].nexthop = hop[i];
+            answer->table[g.at[i]] = g.table;
+            answer->nexthop[g.at[i]] = hop[i];
         }
     }
 }
 
-/* The address maps that routes lead to: looked up for nothing but to have them near. */
-static void touch_addresses(const struct image *img, const struct pipe_question *q,
-                            const struct pipe_ahead *answer, size_t n)
+static void ask_routes(const struct image *img, const struct pipe_questions *q, const uint32_t *dst,
+                       struct pipe_ahead *answer)
 {
-    uint32_t realm[PIPE_AHEAD_MAX], addr[PIPE_AHEAD_MAX], port[PIPE_AHEAD_MAX];
+    uint32_t of[PIPE_AHEAD_MAX];
+    of[0] = NONE32;
+    for (size_t i = 0; i < q->n; i++)
+        of[i] = answer->table[i] = q->inbound[i] ? NONE32 : img->port[q->port[i]].table;
+    if (one_table(of, q->n))
+        lpm_lookup_bulk(img->table[of[0]].lpm, dst, answer->nexthop, q->n);
+    else
+        ask_some_routes(img, dst, answer, q->n, of);
+}
+
+/* The address maps that routes lead to. */
+static void ask_owners(const struct image *img, const uint32_t *dst, struct pipe_ahead *answer, size_t n)
+{
+    uint32_t realm[PIPE_AHEAD_MAX], addr[PIPE_AHEAD_MAX], owner[PIPE_AHEAD_MAX];
+    uint8_t at[PIPE_AHEAD_MAX + 1];
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
-        if (answer[i].table == NONE32 || answer[i].nexthop == LPM_MISS)
+        answer->realm[i] = NONE32;
+        if (answer->table[i] == NONE32 || answer->nexthop[i] == LPM_MISS)
             continue;
-        const struct image_nexthop *nh = &img->table[answer[i].table].nexthop[answer[i].nexthop];
+        const struct image_nexthop *nh = &img->table[answer->table[i]].nexthop[answer->nexthop[i]];
         realm[k] = nh->action == NH_REALM || nh->action == NH_ONPREM ? nh->realm : REALM_PUBLIC;
-        addr[k] = q[i].key.dst;
+        addr[k] = dst[i];
+        at[k] = (uint8_t)i;
         k += nh->action != NH_DROP && nh->action != NH_PORT;
     }
     if (k)
-        exact_get_bulk(img->addresses, realm, addr, port, k);
+        exact_get_bulk(img->addresses, realm, addr, owner, k);
+    for (size_t i = 0; i < k; i++) {
+        answer->realm[at[i]] = realm[i];
+        answer->owner[at[i]] = owner[i];
+    }
 }
 
-void pipe_ask(const struct image *img, const struct pipe_question *q, struct pipe_ahead *answer, size_t n)
+static void nothing(struct pipe_ahead *answer, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        answer[i] = (struct pipe_ahead){.acl = {NONE32, NONE32}, .table = NONE32};
-    if (img->reference)
+        answer->acl[0][i] = answer->acl[1][i] = answer->table[i] = answer->realm[i] = NONE32;
+}
+
+void pipe_ask(const struct image *img, const struct pipe_questions *q, struct pipe_ahead *answer)
+{
+    uint32_t dst[PIPE_AHEAD_MAX];
+    if (!q->n || img->reference) {
+        nothing(answer, q->n);
         return;
+    }
+    for (size_t i = 0; i < q->n; i++)
+        dst[i] = q->key[i].dst;
     for (unsigned level = 0; level < 2; level++)
-        ask_rules(img, q, answer, n, level);
-    ask_routes(img, q, answer, n);
-    touch_addresses(img, q, answer, n);
+        ask_rules(img, q, answer, level);
+    ask_routes(img, q, dst, answer);
+    ask_owners(img, dst, answer, q->n);
 }

@@ -5,24 +5,29 @@
 
 #include "dataplane/image.h"
 
-/* Answers of the image for one packet; they depend on it and the packet's values alone. */
-struct pipe_ahead {
-    uint32_t acl[2]; /* rule sets that were asked, NIC and subnet; NONE32: none */
-    struct acl_hit hit[2];
-    uint32_t table, nexthop; /* route table that was asked, NONE32: none; LPM_MISS: no route */
-};
-
-/* What to ask for: a packet as it stands at its port. */
-struct pipe_question {
-    struct acl_key key;
-    uint32_t port;
-    bool inbound, rules; /* rules: it has no record that admits it */
-};
-
 #define PIPE_AHEAD_MAX 128u
 
-/* n <= PIPE_AHEAD_MAX; answers belong to the questions of the same index. An image of slow reference tables
- * is not asked. */
-void pipe_ask(const struct image *img, const struct pipe_question *q, struct pipe_ahead *answer, size_t n);
+/* What to ask for: packets as they stand at their ports. */
+struct pipe_questions {
+    size_t n;
+    struct acl_key key[PIPE_AHEAD_MAX];
+    uint32_t port[PIPE_AHEAD_MAX];
+    bool inbound[PIPE_AHEAD_MAX];
+    bool rules[PIPE_AHEAD_MAX]; /* it has no record that admits it */
+};
+
+/* Answers of the image, each to the question of the same index; they depend on it and the packet's values
+ * alone. */
+struct pipe_ahead {
+    uint32_t acl[2][PIPE_AHEAD_MAX]; /* rule sets that were asked, NIC and subnet; NONE32: none */
+    struct acl_hit hit[2][PIPE_AHEAD_MAX];
+    uint32_t table[PIPE_AHEAD_MAX];   /* route table that was asked; NONE32: none */
+    uint32_t nexthop[PIPE_AHEAD_MAX]; /* LPM_MISS: no route */
+    uint32_t realm[PIPE_AHEAD_MAX];   /* whose map was asked for the destination; NONE32: none */
+    uint32_t owner[PIPE_AHEAD_MAX];   /* as exact_get; EXACT_MISS */
+};
+
+/* Ask. An image of slow reference tables is not asked. */
+void pipe_ask(const struct image *img, const struct pipe_questions *q, struct pipe_ahead *answer);
 
 #endif

@@ -34,6 +34,8 @@
 #include "dataplane/pipe_int.h"
 #include "dataplane/wire.h"
 
+#include <string.h>
+
 #define CHUNK PIPE_AHEAD_MAX
 
 /* What a hit needs to know of a port in one direction: two of them for each port, out and in. */
@@ -72,7 +74,8 @@ struct scratch {
     uint64_t place[CHUNK];
     struct flow_pair *pair[CHUNK]; /* or that of nobody */
     uint8_t asked[CHUNK];          /* what the image was asked for a packet: place in ahead; CHUNK: nothing */
-    struct pipe_ahead ahead[CHUNK];
+    struct pipe_questions question;
+    struct pipe_ahead ahead;
 };
 
 static_assert(CHUNK < UINT8_MAX, "packets of a chunk are counted in bytes");
@@ -355,8 +358,7 @@ static bool hit(struct batch *b, struct pipe_packet *k, const struct lane *l, co
     return true;
 }
 
-/* ahead: or NULL. */
-static void walk(struct batch *b, struct pipe_packet *k, const struct pipe_ahead *ahead)
+static void walk(struct batch *b, struct pipe_packet *k, const struct pipe_at *at)
 {
     struct pipe_view v;
     struct pipe_decision d;
@@ -369,8 +371,7 @@ static void walk(struct batch *b, struct pipe_packet *k, const struct pipe_ahead
         return;
     if (!k->inbound && b->img->port[k->port].mss)
         packet_clamp_mss(p, &v.info, b->img->port[k->port].mss);
-    pipe_walk(b->p, b->img, b->now, &(struct pipe_at){k->port, k->inbound, ahead}, pipe_view_flow(&v),
-              &p->meta, &d);
+    pipe_walk(b->p, b->img, b->now, at, pipe_view_flow(&v), &p->meta, &d);
     k->reason = d.reason;
     k->next = d.next;
     k->link = d.link;
@@ -408,15 +409,15 @@ __attribute__((always_inline)) static inline void fetch(const struct batch *b, s
             __builtin_prefetch(&p->nat[x->pair[i]->half[0].addr], 1);
 }
 
-/* => the packet as its port's tables see it. */
-static struct pipe_question question(const struct pipe_packet *k, struct flow_key out, uint8_t proto,
-                                     bool rules)
+/* Put the packet to the tables as its port sees it. */
+static void ask(struct pipe_questions *q, const struct pipe_packet *k, struct flow_key out, uint8_t proto,
+                bool rules)
 {
     const struct flow_key key = k->inbound ? flow_key_reverse(out) : out;
-    return (struct pipe_question){.key = {key.src, key.dst, key.sport, key.dport, proto},
-                                  .port = k->port,
-                                  .inbound = k->inbound,
-                                  .rules = rules};
+    q->key[q->n] = (struct acl_key){key.src, key.dst, key.sport, key.dport, proto};
+    q->port[q->n] = k->port;
+    q->inbound[q->n] = k->inbound;
+    q->rules[q->n++] = rules;
 }
 
 /* The next n new pairs. */
@@ -434,23 +435,33 @@ __attribute__((always_inline)) static inline void fetch_free(const struct pipe *
 static void look_ahead(const struct batch *b, const struct pipe_packet *pkt, size_t i, size_t n,
                        struct scratch *x)
 {
-    struct pipe_question q[CHUNK];
-    size_t asked = 0, new = 0;
+    size_t new = 0;
+    x->question.n = 0;
     for (; i < n; i++) {
         const struct pipe_packet *k = &pkt[i];
-        const struct flow_pair *pair = x->pair[i];
-        const struct flow_hot *h = &pair->half[k->inbound];
+        const struct flow_hot *h = &x->pair[i]->half[k->inbound];
         x->asked[i] = CHUNK;
         if (x->lane[i].what & LANE_ODD || (h->flags & FLOW_DECIDED && h->epoch == b->epoch))
             continue;
-        x->asked[i] = (uint8_t)asked;
-        q[asked++] = question(k, x->key[i], x->lane[i].proto, pair == b->nobody);
-        new += pair == b->nobody;
+        x->asked[i] = (uint8_t)x->question.n;
+        ask(&x->question, k, x->key[i], x->lane[i].proto, x->pair[i] == b->nobody);
+        new += x->pair[i] == b->nobody;
     }
-    if (!asked)
-        return;
     fetch_free(b->p, new);
-    pipe_ask(b->img, q, x->ahead, asked);
+    pipe_ask(b->img, &x->question, &x->ahead);
+}
+
+/* => where packet i is to walk, with all that is known of it. found: what the search says still holds. */
+static struct pipe_at walk_at(const struct batch *b, const struct pipe_packet *k, const struct scratch *x,
+                              size_t i, bool found)
+{
+    const bool asked = x->asked[i] < CHUNK;
+    return (struct pipe_at){.port = k->port,
+                            .inbound = k->inbound,
+                            .ahead = asked ? &x->ahead : NULL,
+                            .asked = asked ? x->asked[i] : 0,
+                            .key = found && !(x->lane[i].what & LANE_ODD) ? &x->key[i] : NULL,
+                            .pair = x->pair[i] == b->nobody ? NONE32 : x->pair[i]->number};
 }
 
 /* n is not 0. */
@@ -461,6 +472,7 @@ static void chunk(struct batch *b, struct pipe_packet *pkt, size_t n)
     const uint64_t freed = b->p->freed;
     bool asked = false, there = true;
     parse_all(b, pkt, n, &x);
+    memset(b->p->made, 0, sizeof b->p->made);
     flowtab_get_bulk(b->p->index, x.key, x.place, n);
     fetch(b, &x, n);
     b->passed = 0;
@@ -471,7 +483,8 @@ static void chunk(struct batch *b, struct pipe_packet *pkt, size_t n)
         if (!asked)
             look_ahead(b, pkt, i, n, &x);
         asked = true;
-        walk(b, k, x.asked[i] < CHUNK ? &x.ahead[x.asked[i]] : NULL);
+        const struct pipe_at at = walk_at(b, k, &x, i, there);
+        walk(b, k, &at);
         there = b->p->freed == freed;
     }
     b->p->count_of[REASON_NONE].packets += b->passed >> COUNT_SHIFT;

@@ -64,9 +64,41 @@ struct flow_state *pipe_state_find(const struct pipe *p, struct flow_key key)
     return pair == NONE32 ? NULL : state_of(p, 2 * pair + flow_key_dir(key));
 }
 
+/* -- pairs made while a chunk of packets is under way, which it looked for before --------------------------
+ */
+
+static uint32_t made_bit(struct flow_key out)
+{
+    const uint32_t x = (out.src ^ out.dst * 0x9e3779b1u) + ((uint32_t)out.sport << 16 | out.dport);
+    return x * 0x85ebca6bu >> 22;
+}
+
+static_assert(PIPE_MADE * 64 == 1u << 10, "bits as many as made_bit has values");
+
+static bool perhaps_made(const struct pipe *p, struct flow_key out)
+{
+    const uint32_t bit = made_bit(out);
+    return p->made[bit / 64] >> bit % 64 & 1;
+}
+
+static bool same_key(const struct flow_key *a, const struct flow_key *b)
+{
+    return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport &&
+           a->port_proto_dir == b->port_proto_dir;
+}
+
+/* => as pair_of, without another search where the one before tells. */
+static uint32_t pair_known(const struct ctx *c, struct flow_key key)
+{
+    const struct flow_key out = outbound(key);
+    if (c->key && same_key(c->key, &out) && (c->had != NONE32 || !perhaps_made(c->p, out)))
+        return c->had;
+    return pair_of(c->p, key);
+}
+
 struct flow_state *pipe_state_get(struct ctx *c, struct flow_key key)
 {
-    c->pair = pair_of(c->p, key);
+    c->pair = pair_known(c, key);
     struct flow_state *s = c->pair == NONE32 ? NULL : state_of(c->p, 2 * c->pair + flow_key_dir(key));
     if (!s)
         return NULL;
@@ -139,6 +171,8 @@ static uint32_t pair_make(struct pipe *p, struct flow_key key, uint32_t pair)
         pair = pair_new(p);
         if (flowtab_set(p->index, outbound(key), (uintptr_t)pipe_pair(p, pair)) != 0)
             arena_oom("flow table");
+        const uint32_t bit = made_bit(outbound(key));
+        p->made[bit / 64] |= UINT64_C(1) << bit % 64;
     }
     return pair;
 }
@@ -204,6 +238,7 @@ static void sweep(struct ctx *c, struct flow_count *count)
     }
     count->full_until = oldest + c->at->flow_timeout + 1;
     c->pair = PAIR_UNKNOWN; /* it may have been among them */
+    c->key = NULL;
 }
 
 bool pipe_has_room(struct ctx *c)
@@ -221,19 +256,15 @@ bool pipe_has_room(struct ctx *c)
     return false;
 }
 
-static struct flow_state *put(const struct ctx *c, uint32_t number, struct flow_key key, bool answer)
+/* A new record in a half; flags: what else is to be said of that. */
+static inline struct flow_state *put(const struct ctx *c, struct flow_count *count, struct flow_pair *pair,
+                                     struct flow_state *s, struct flow_key key, bool answer, uint8_t flags)
 {
-    struct pipe *p = c->p;
-    struct flow_pair *pair = pipe_pair(p, number / 2);
-    struct flow_hot *h = &pair->half[number & 1];
-    struct flow_state *s = pipe_record(p, number);
-    if (!(h->flags & FLOW_USED)) {
-        count_of(p, c->port)->n[flow_key_dir(key)]++;
-        p->n_records++;
-    }
-    pair->seen = c->now;
-    *h = (struct flow_hot){.flags = FLOW_USED | (h->flags & FLOW_QUEUED) |
-                                    (number & 1 ? pair->half[0].flags & FLOW_CLOSED : 0)};
+    struct flow_hot *h = &pair->half[flow_key_dir(key)];
+    const bool more = !(h->flags & FLOW_USED);
+    count->n[flow_key_dir(key)] += more;
+    c->p->n_records += more;
+    *h = (struct flow_hot){.flags = FLOW_USED | flags};
     *s = (struct flow_state){.key = key,
                              .nexthop = NONE32,
                              .rules_epoch = c->img->epoch,
@@ -242,22 +273,33 @@ static struct flow_state *put(const struct ctx *c, uint32_t number, struct flow_
                              .via = NONE32,
                              .pool = NONE32,
                              .extra = NONE32,
-                             .number = number,
+                             .number = 2 * pair->number + flow_key_dir(key),
                              .answer = answer};
     return s;
 }
 
 struct flow_state *pipe_state_put(const struct ctx *c, struct flow_key key, bool answer)
 {
-    return put(c, 2 * pair_make(c->p, key, PAIR_UNKNOWN) + flow_key_dir(key), key, answer);
+    const uint32_t i = pair_make(c->p, key, PAIR_UNKNOWN);
+    struct flow_pair *pair = pipe_pair(c->p, i);
+    const unsigned dir = flow_key_dir(key);
+    const uint8_t kept =
+        (uint8_t)(pair->half[dir].flags & FLOW_QUEUED) | (dir ? pair->half[0].flags & FLOW_CLOSED : 0);
+    pair->seen = c->now;
+    return put(c, count_of(c->p, c->port), pair, pipe_record(c->p, 2 * i + dir), key, answer, kept);
 }
 
 struct flow_state *pipe_state_pair(struct ctx *c, bool inbound)
 {
-    struct flow_key key = pipe_key(c, inbound);
-    const uint32_t number = 2 * pair_make(c->p, key, c->pair) + inbound;
-    put(c, number ^ 1, flow_key_reverse(key), true);
-    return c->record = put(c, number, key, false);
+    const struct flow_key key = pipe_key(c, inbound);
+    const uint32_t i = pair_make(c->p, key, c->pair);
+    struct flow_pair *pair = pipe_pair(c->p, i);
+    struct flow_state *first = pipe_record(c->p, 2 * i);
+    struct flow_count *count = count_of(c->p, c->port);
+    const uint8_t queued = pair->half[0].flags & FLOW_QUEUED;
+    pair->seen = c->now;
+    put(c, count, pair, first + !inbound, flow_key_reverse(key), true, inbound ? queued : 0);
+    return c->record = put(c, count, pair, first + inbound, key, false, inbound ? 0 : queued);
 }
 
 struct flow_state *pipe_state_touch(struct ctx *c, bool inbound)

@@ -129,6 +129,8 @@ struct closed { /* TCP connection, since when */
 #define PIPE_SEGMENTS      24u
 #define PIPE_SEGMENT_FIRST 256u
 
+#define PIPE_MADE 16u
+
 struct pipe {
     struct flowtab *index; /* a flow's outbound key -> its pair: the address */
     struct flow_pair *pair[PIPE_SEGMENTS];
@@ -148,8 +150,9 @@ struct pipe {
     int64_t linger;        /* of closed connections; INT64_MAX: as others */
     struct closed *closed; /* queue: n_closed from first_closed on, in a ring of cap_closed, a power of two */
     size_t first_closed, n_closed, cap_closed;
-    struct flow_pair nobody; /* of flows that have none: keeps nothing */
-    struct way *way;         /* two for each of way_of's ports, in that epoch: pipe_batch.c */
+    uint64_t made[PIPE_MADE]; /* a bit for each pair made since this was cleared, by its key: pipe_flow.c */
+    struct flow_pair nobody;  /* of flows that have none: keeps nothing */
+    struct way *way;          /* two for each of way_of's ports, in that epoch: pipe_batch.c */
     const struct image *way_of;
     uint32_t way_epoch;
     size_t n_ways; /* ports */
@@ -172,8 +175,11 @@ struct ctx {
     struct pipe_decision *d;
     ip4 src, dst; /* as they stand after translation so far */
     uint16_t sport, dport;
-    uint32_t pair;                  /* of the packet's flow; NONE32: it has none; PAIR_UNKNOWN */
-    const struct pipe_ahead *ahead; /* what the image says, where it was asked before; NULL */
+    uint32_t pair;              /* of the packet's flow; NONE32: it has none; PAIR_UNKNOWN */
+    const struct flow_key *key; /* as in pipe_at: that key had this pair, */
+    uint32_t had;
+    const struct pipe_ahead *ahead; /* what the image says, where it was asked before: */
+    unsigned asked;                 /* index there; or NULL */
     struct flow_state *record;      /* the packet's own, once it is admitted; NULL */
     uint32_t nat;                   /* place of the translation that it got; NONE32 */
     bool identity;                  /* it got the subnet's identity */
@@ -293,6 +299,9 @@ struct pipe_at {
     uint32_t port;
     bool inbound;
     const struct pipe_ahead *ahead; /* or NULL */
+    unsigned asked;                 /* index there */
+    const struct flow_key *key;     /* outbound key that was searched for, NULL: none was */
+    uint32_t pair;                  /* what was found since p->made was cleared; NONE32: nothing */
 };
 /* pipe_out and pipe_in. */
 void pipe_walk(struct pipe *p, const struct image *img, int64_t now, const struct pipe_at *at,

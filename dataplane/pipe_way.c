@@ -29,10 +29,19 @@ static uint32_t inside(const struct ctx *c, uint32_t realm)
     return v;
 }
 
+/* => who has the destination in that network, as exact_get. What was asked before was asked for a packet on
+ * its way out, whose destination nobody has changed. */
+static uint32_t owner(const struct ctx *c, uint32_t realm)
+{
+    if (c->ahead && c->ahead->realm[c->asked] == realm && c->dst == c->info->dst)
+        return c->ahead->owner[c->asked];
+    return exact_get(c->img->addresses, realm, c->dst);
+}
+
 /* The destination is in the public address map: a port, or a pool whose translation leads back inside. */
 void pipe_to_public(struct ctx *c)
 {
-    uint32_t v = exact_get(c->img->addresses, REALM_PUBLIC, c->dst);
+    uint32_t v = owner(c, REALM_PUBLIC);
     if (v == EXACT_MISS) {
         pipe_drop(c, STAGE_DELIVERY, ip4_is_public(c->dst) ? REASON_NO_HOST : REASON_UNROUTABLE);
         return;
@@ -56,7 +65,7 @@ void pipe_to_public(struct ctx *c)
 
 void pipe_to_realm(struct ctx *c, uint32_t realm, uint8_t link)
 {
-    uint32_t v = exact_get(c->img->addresses, realm, c->dst);
+    const uint32_t v = owner(c, realm);
     if (v == EXACT_MISS)
         pipe_drop(c, STAGE_DELIVERY, REASON_NO_HOST);
     else
@@ -108,7 +117,7 @@ static void to_onprem(struct ctx *c, const struct image_nexthop *nh)
             : nh->realm;
     const uint8_t link = nh->link;
     const struct image_realm *r = &c->img->realm[realm];
-    uint32_t v = exact_get(c->img->addresses, realm, c->dst);
+    const uint32_t v = owner(c, realm);
     if (v != EXACT_MISS) {
         pipe_hand_to(c, v, link);
     } else if (!ip4_is_public(c->dst)) {
@@ -182,9 +191,12 @@ void pipe_route(struct ctx *c, struct flow_state *s)
     if (s && s->epoch == c->img->epoch && s->nexthop != NONE32) {
         nh = &table->nexthop[s->nexthop];
     } else {
-        nh = c->ahead && c->ahead->table == t
-                 ? c->ahead->nexthop == LPM_MISS ? NULL : &table->nexthop[c->ahead->nexthop]
-                 : image_route(c->img, c->port, c->dst);
+        if (c->ahead && c->ahead->table[c->asked] == t) {
+            const uint32_t hop = c->ahead->nexthop[c->asked];
+            nh = hop == LPM_MISS ? NULL : &table->nexthop[hop];
+        } else {
+            nh = image_route(c->img, c->port, c->dst);
+        }
         if (s) {
             s->epoch = c->img->epoch;
             s->nexthop = nh ? (uint32_t)(nh - table->nexthop) : NONE32;
