@@ -30,7 +30,7 @@ struct block {
     struct packet p;   /* first: a packet is its block */
     struct block *all; /* every block of the pool */
     uint32_t class;
-    uint8_t data[];
+    _Alignas(MEM_LINE) uint8_t data[]; /* a frame of 64 bytes is one cache line */
 };
 
 struct packet_pool {
