@@ -14,8 +14,9 @@
  * the other way round. A record keeps the route it found, valid for one image epoch; after a change the route
  * is looked up again (M-07) while the admission stays (G-06, unless the switch says otherwise). Records idle
  * for longer than the port's flow timeout count as absent (G-07). A NIC has room for so many records in each
- * direction; beyond that nothing new begins (M-05), and expired records are searched for and given back only
- * then, no sooner than the oldest can have expired.
+ * direction; beyond that nothing new begins (M-05), and the port's expired records are searched for and given
+ * back then, no sooner than the oldest can have expired. Batches of packets take them away in small steps
+ * before that (pipe_sweep.c).
  *
  * Appliances that stop. A route to one turns into None (R-17), and what begins later drops as RouteNone. A
  * record that led to the appliance remembers so, and its packets, like those on the way, drop as

@@ -62,7 +62,7 @@ uint32_t pipe_idle(struct pipe *p, int64_t now, uint32_t watch, int64_t *again);
 void pipe_health(struct pipe *p, uint32_t target, bool well);
 bool pipe_is_well(const struct pipe *p, uint32_t target);
 
-/* => flow records held, expired ones included. */
+/* => flow records held, expired ones included that were not given back yet. */
 size_t pipe_flows(const struct pipe *p);
 
 struct pipe_count {
@@ -70,7 +70,8 @@ struct pipe_count {
 };
 /* => what pipe_out and pipe_in decided so far, by reason (REASON_COUNT of them); passed on: [REASON_NONE]. */
 const struct pipe_count *pipe_counts(const struct pipe *p);
-/* What was passed on under one flow record: dir 0 out of port, 1 into it. => whether there is that record. */
+/* What was passed on under one flow record, as long as it is held: dir 0 out of port, 1 into it. => whether
+ * there is that record. */
 bool pipe_flow_count(const struct pipe *p, uint32_t port, unsigned dir, const struct packet_info *info,
                      struct pipe_count *out);
 
@@ -81,5 +82,12 @@ void pipe_linger(struct pipe *p, int64_t linger);
 /* Give back the records of connections that are forgotten so, at most budget of them; answers do not depend
  * on when. => how many it looked at. */
 size_t pipe_tidy(struct pipe *p, int64_t now, size_t budget);
+
+/* Give back records of flows that were silent for longer than their ports allow (G-07), of those on which
+ * nothing depends any more, by looking at no more than budget places of two records. pipe_batch does so by
+ * itself; the engine need not (pipe_sweep.c). Answers do not change, but for a later image that allows a
+ * longer silence. The image is the one of the last call, or has another epoch. => how many it looked at; 0:
+ * none can have expired. */
+size_t pipe_sweep(struct pipe *p, const struct image *img, int64_t now, size_t budget);
 
 #endif

@@ -25,7 +25,8 @@
  *
  * Only the last step changes anything, packet by packet in order, and checks what it uses: hence a packet may
  * make the record that a later one in its chunk finds by walking, change it, or end it. Pairs that are given
- * back while the chunk is under way end all hits of that chunk.
+ * back while the chunk is under way end all hits of that chunk. When a batch ends, some records are looked at
+ * and given back if their flows fell silent: pipe_sweep.c.
  *
  * Costs: about 160 instructions a packet and those of the search. See README, performance. A chunk's scratch
  * memory is on the stack. */
@@ -36,7 +37,8 @@
 
 #include <string.h>
 
-#define CHUNK PIPE_AHEAD_MAX
+#define CHUNK       PIPE_AHEAD_MAX
+#define SWEEP_EVERY 8u /* packets: one place more is looked at for silent flows */
 
 /* What a hit needs to know of a port in one direction: two of them for each port, out and in. */
 struct way {
@@ -116,7 +118,7 @@ void pipe_ways_free(struct pipe *p)
     mem_free(p->way, 2 * p->n_ways * sizeof *p->way);
 }
 
-static void ways(struct pipe *p, const struct image *img)
+void pipe_ways(struct pipe *p, const struct image *img, int64_t now)
 {
     if (p->way_of == img && p->way_epoch == img->epoch && p->n_ways == img->n_ports)
         return;
@@ -129,6 +131,7 @@ static void ways(struct pipe *p, const struct image *img)
     p->way_of = img;
     p->way_epoch = img->epoch;
     p->n_ways = img->n_ports;
+    pipe_sweep_image(p, img, now);
 }
 
 static inline const struct way *way_at(const struct batch *b, const struct pipe_packet *k)
@@ -495,11 +498,13 @@ void pipe_batch(struct pipe *p, const struct image *img, int64_t now, struct pip
                 const struct pipe_walks *walks)
 {
     struct batch b = {.p = p, .img = img, .now = now, .walks = walks};
-    ways(p, img);
+    const uint64_t made = p->pairs_made;
+    pipe_ways(p, img, now);
     b.way = p->way;
     b.nobody = &p->nobody;
     b.epoch = img->epoch;
     b.link_local = img->link_local;
     for (size_t i = 0; i < n; i += CHUNK)
         chunk(&b, pkt + i, n - i < CHUNK ? n - i : CHUNK);
+    pipe_sweep(p, img, now, 2 * (size_t)(p->pairs_made - made) + n / SWEEP_EVERY + 1);
 }

@@ -31,7 +31,8 @@ struct pipe_walks {
 /* Take n packets through pipe_out and pipe_in of their ports, in order, all at the same time (virtual ns):
  * same decisions, same bytes, same counts as one by one. The MSS of a SYN is lowered where the port asks for
  * it (M-02), addresses and ports are translated with incremental checksums (RFC 1624). walks: NULL: nobody.
- * Cannot fail. The image is the one of the last call, or has another epoch. */
+ * Records of flows that fell silent are given back in small steps (pipe_sweep). Cannot fail. The image is the
+ * one of the last call, or has another epoch. */
 void pipe_batch(struct pipe *p, const struct image *img, int64_t now, struct pipe_packet *pkt, size_t n,
                 const struct pipe_walks *walks);
 

@@ -96,16 +96,23 @@ static uint32_t pair_known(const struct ctx *c, struct flow_key key)
     return pair_of(c->p, key);
 }
 
+/* => ns that a record of the port at hand may be silent; 0: any time. */
+static int64_t timeout_of(const struct ctx *c, const struct flow_state *s)
+{
+    const int64_t timeout = c->at->flow_timeout;
+    if (timeout && s->extra < c->p->n_balanced && c->at->kind == PORT_NIC &&
+        timeout < c->p->balanced[s->extra].timeout)
+        return c->p->balanced[s->extra].timeout; /* a backend remembers as long as its balancer */
+    return timeout;
+}
+
 struct flow_state *pipe_state_get(struct ctx *c, struct flow_key key)
 {
     c->pair = pair_known(c, key);
     struct flow_state *s = c->pair == NONE32 ? NULL : state_of(c->p, 2 * c->pair + flow_key_dir(key));
     if (!s)
         return NULL;
-    int64_t timeout = c->at->flow_timeout;
-    if (timeout && s->extra < c->p->n_balanced && c->at->kind == PORT_NIC &&
-        timeout < c->p->balanced[s->extra].timeout)
-        timeout = c->p->balanced[s->extra].timeout; /* a backend remembers as long as its balancer */
+    const int64_t timeout = timeout_of(c, s);
     const struct flow_pair *pair = pipe_pair(c->p, s->number / 2);
     const int64_t silent = c->now - pair->seen;
     if (pair->half[0].flags & FLOW_CLOSED && silent > c->p->linger)
@@ -138,6 +145,7 @@ static void *segment_new(size_t n, size_t size)
 /* => a pair that nobody uses. */
 static uint32_t pair_new(struct pipe *p)
 {
+    p->pairs_made++;
     if (p->n_free)
         return p->free_pair[--p->n_free];
     const unsigned s = pipe_segment(p->n_pairs);
@@ -226,17 +234,19 @@ static void give_back(struct pipe *p, uint32_t number)
 static void sweep(struct ctx *c, struct flow_count *count)
 {
     struct pipe *p = c->p;
-    int64_t oldest = c->now;
+    int64_t first = c->now + c->at->flow_timeout; /* when one of those that stay may expire */
     for (uint32_t i = 0; i < 2 * p->n_pairs; i++) {
         const struct flow_pair *pair = pipe_pair(p, i / 2);
-        if (!(pair->half[i & 1].flags & FLOW_USED) || flow_key_port(pipe_record(p, i)->key) != c->port)
+        const struct flow_state *s = pipe_record(p, i);
+        if (!(pair->half[i & 1].flags & FLOW_USED) || flow_key_port(s->key) != c->port)
             continue;
-        if (c->now - pair->seen <= c->at->flow_timeout)
-            oldest = pair->seen < oldest ? pair->seen : oldest;
-        else
+        const int64_t until = pair->seen + timeout_of(c, s);
+        if (c->now > until)
             give_back(p, i);
+        else
+            first = until < first ? until : first;
     }
-    count->full_until = oldest + c->at->flow_timeout + 1;
+    count->full_until = first + 1;
     c->pair = PAIR_UNKNOWN; /* it may have been among them */
     c->key = NULL;
 }

@@ -3,6 +3,7 @@
  *   pipe.c         the order of checks, what each kind of port does
  *   pipe_flow.c    flow records
  *   pipe_close.c   connections that ended
+ *   pipe_sweep.c   flows that fell silent
  *   pipe_ahead.c   the image is asked for many packets at once
  *   pipe_batch.c   many packets at a time
  *   pipe_way.c     routes, and what their next hops ask for
@@ -131,6 +132,15 @@ struct closed { /* TCP connection, since when */
 
 #define PIPE_MADE 16u
 
+/* A round over all pairs; see pipe_sweep.c. Times in virtual ns. */
+struct sweep {
+    uint32_t at;         /* next pair; 0: between rounds */
+    int64_t least;       /* shortest timeout of the image's ports; INT64_MAX: none */
+    int64_t began;       /* the round */
+    int64_t earliest;    /* of those met in it that stay: the first may expire then */
+    int64_t quiet_until; /* none expires before that, or then */
+};
+
 struct pipe {
     struct flowtab *index; /* a flow's outbound key -> its pair: the address */
     struct flow_pair *pair[PIPE_SEGMENTS];
@@ -138,7 +148,8 @@ struct pipe {
     uint32_t n_pairs,
         *free_pair; /* pairs that were ever used; of these, given back: all zero but FLOW_QUEUED */
     size_t n_free, cap_free, n_records;
-    uint64_t freed;           /* counts pairs given back */
+    uint64_t freed, pairs_made; /* count pairs given back, and taken */
+    struct sweep sweep;
     struct flow_count *count; /* by port */
     size_t n_counts;
     struct flowtab *nat_index; /* both keys -> position in nat */
@@ -291,7 +302,13 @@ void pipe_route(struct ctx *c, struct flow_state *s);
 void pipe_to_public(struct ctx *c);
 void pipe_to_realm(struct ctx *c, uint32_t realm, uint8_t link);
 
+/* pipe_sweep.c */
+/* Ports may have other timeouts from here on. */
+void pipe_sweep_image(struct pipe *p, const struct image *img, int64_t now);
+
 /* pipe_batch.c */
+/* What is read off the image once: it is another than before, or has another epoch. */
+void pipe_ways(struct pipe *p, const struct image *img, int64_t now);
 void pipe_ways_free(struct pipe *p);
 
 /* pipe.c */
