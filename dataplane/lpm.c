@@ -8,16 +8,21 @@
  *           bits more, in vector registers (lpm_head.c)
  *   nodes   2^bits elements each, by the next bits of the address
  *
- *   entry, 32 bits      0 | next hop's identifier, 0: LPM_MISS        (lpm_hops.c)
- *                       1 | log2 of an element's bytes | bits | place  -> node
+ *   entry, 32 bits      1 | 0 | next hop's identifier, 0: LPM_MISS        (lpm_hops.c)
+ *                       1 | 1 | pattern, 1 to 13 bits | one identifier, 8 bits | another
+ *                       0 | place | log2 of an element's bytes | bits         -> node
  *
  * The elements of a node are entries, or, where everything below is leaves, packed identifiers of one or two
- * bytes: a /24 in which every address has a route of its own is 256 bytes. A step is a shift, an addition and
- * one load, whatever the node, so that 16 addresses at 16 different nodes take a step together
- * (lpm_bulk.c).
+ * bytes: a /24 in which every address has a route of its own is 256 bytes. A node lies at a multiple of its
+ * size, so that its place and the address's next bits side by side are the place of an element: a step is two
+ * shifts and one load, whatever the node, and 16 addresses at 16 different nodes take a step together
+ * (lpm_bulk.c). A fork, the second kind of entry, is a leaf for two: the first identifier where the address
+ * goes on with the pattern, the other elsewhere. So a lone route deep below a short one needs no nodes on its
+ * way, which is most routes of a small table, and no step.
  *
  * Every node has as many bits as suit what is below it, which lpm_plan.c decides when it compiles: wide nodes
- * where routes are dense, a chain of small ones towards a lone /32. The idea is that of Nilsson and Karlsson
+ * where routes are dense, a chain of small ones towards a route too far for a fork. The idea is that of
+ * Nilsson and Karlsson
  * ("IP-address lookup using LC-tries", 1999) and of Srinivasan and Varghese (1999); the tables of few bytes
  * for many leaves come from Degermark et al. (SIGCOMM 1997). Changes are painted into the image one by one
  * (lpm_image.c).
@@ -33,8 +38,8 @@
  *
  * Costs: an update is a search in the routes and a walk of one path, about half a microsecond; what lies
  * below a short prefix is walked through, and once in as many changes as there are routes all is compiled
- * anew (2 ms at 28,000 routes, 60 at 900,000). About 4 bytes of image a route in a full Internet table, 13
- * where most routes are /32s in runs, 100 in small tables, which are generous; 8 to 12 bytes for the route
+ * anew (2 ms at 28,000 routes, 60 at 900,000). About 4 bytes of image a route in a full Internet table, 9
+ * where most routes are /32s in runs, 70 in small tables, which are generous; 8 to 12 bytes for the route
  * itself.
  */
 #include "dataplane/lpm.h"

@@ -1,13 +1,15 @@
 /* lpm_head.c - where a lookup in the image begins: the pieces into which the address space is cut, each with
  * an entry (drawn in lpm.c).
  *
- *   code[256]    by the first byte:  first piece, how many bits more choose among its pieces (0 to 3)
+ *   code[256]    by the first byte:  the piece, without as many of its last bits as are more bits of the
+ *                address, 0 to 3; how many
  *   entry[64]    of a piece; depth[64]: how many address bits the piece has used up
  *
  * All of it fits into nine vector registers, so that no lookup loads anything to find its piece. A piece may
- * span many first bytes, all with the same code. Which cut is best follows from what the compiler says each
- * point near the top costs: the cheapest cut when every piece costs a fee, the fee being raised until there
- * are no more pieces than places. */
+ * span many first bytes, all with the same code; the pieces of one byte start at a multiple of their number,
+ * so that the address's bits are shifted in behind the code. Which cut is best follows from what the compiler
+ * says each point near the top costs: the cheapest cut when every piece costs a fee, the fee being raised
+ * until there are no more pieces than places. */
 #include "dataplane/addr.h"
 #include "dataplane/lpm_int.h"
 #include "dataplane/mem.h"
@@ -19,7 +21,7 @@
 /* A cut: by point, numbered as in a heap down to the bytes; pieces and their cost. */
 struct cut {
     uint8_t pick[512];
-    uint32_t pieces;
+    uint32_t next[LPM_HEAD_MORE + 1]; /* the first free piece for a byte with so many bits more */
 };
 
 /* => the cost of the points `more` bits below a byte's. */
@@ -55,11 +57,34 @@ static uint64_t cut_point(const uint32_t *top, uint32_t point, uint32_t fee, str
     return whole <= apart ? whole : apart;
 }
 
-static uint32_t count_pieces(const struct cut *c, uint32_t point)
+static unsigned more_bits(const struct cut *c, uint32_t point)
 {
-    return c->pick[point] == WHOLE ? 1
-           : c->pick[point]        ? 1u << (c->pick[point] - 1)
-                                   : count_pieces(c, 2 * point) + count_pieces(c, 2 * point + 1);
+    return c->pick[point] == WHOLE ? 0 : c->pick[point] - 1;
+}
+
+/* Count the pieces of bytes with as many bits more into next. */
+static void count_pieces(struct cut *c, uint32_t point)
+{
+    if (c->pick[point]) {
+        c->next[more_bits(c, point)] += 1u << more_bits(c, point);
+        return;
+    }
+    count_pieces(c, 2 * point);
+    count_pieces(c, 2 * point + 1);
+}
+
+/* Give every byte room for its pieces at a multiple of their number: more bits first. => pieces in all. */
+static uint32_t place_pieces(struct cut *c)
+{
+    uint32_t sum = 0;
+    memset(c->next, 0, sizeof c->next);
+    count_pieces(c, 1);
+    for (unsigned more = LPM_HEAD_MORE + 1; more--;) {
+        uint32_t n = c->next[more];
+        c->next[more] = sum;
+        sum += n;
+    }
+    return sum;
 }
 
 static void cut_best(const uint32_t *top, struct cut *c)
@@ -67,9 +92,8 @@ static void cut_best(const uint32_t *top, struct cut *c)
     uint32_t fee = 8;
     do {
         cut_point(top, 1, fee, c);
-        c->pieces = 0;
         fee += fee / 2;
-    } while (count_pieces(c, 1) > LPM_PIECES && fee < UINT32_MAX / 2);
+    } while (place_pieces(c) > LPM_PIECES && fee < UINT32_MAX / 2);
 }
 
 /* -- emitting -------------------------------------------------------------------------------------------- */
@@ -111,24 +135,31 @@ static void emit_byte(struct lpm_image *m, struct range x, unsigned depth, unsig
 
 static void emit_point(struct lpm_image *m, struct cut *c, struct range x, unsigned depth, uint32_t point)
 {
-    unsigned pick = c->pick[point], more = pick && pick != WHOLE ? pick - 1 : 0;
-    if (!pick) {
+    if (!c->pick[point]) {
         struct range upper = range_halve(&m->plan, &x, depth);
         emit_point(m, c, x, depth + 1, 2 * point);
         emit_point(m, c, upper, depth + 1, 2 * point + 1);
         return;
     }
-    uint32_t bytes = 1u << (8 - depth), first = (point << (8 - depth)) & 255;
-    memset(m->head.code + first, (int)(c->pieces | more << LPM_HEAD_SHIFT), bytes);
-    emit_byte(m, x, depth, more, c->pieces);
-    c->pieces += 1u << more;
+    unsigned more = more_bits(c, point);
+    uint32_t bytes = 1u << (8 - depth), first = (point << (8 - depth)) & 255, at = c->next[more];
+    memset(m->head.code + first, (int)(at >> more | more << LPM_HEAD_SHIFT), bytes);
+    emit_byte(m, x, depth, more, at);
+    c->next[more] += 1u << more;
+}
+
+void lpm_head_clear(struct lpm_head *h)
+{
+    memset(h, 0, sizeof *h);
+    for (size_t i = 0; i < LPM_PIECES; i++)
+        h->entry[i] = LPM_LEAF;
 }
 
 void lpm_head_compile(struct lpm_image *m)
 {
     struct lpm_plan *p = &m->plan;
     struct cut c;
-    memset(&m->head, 0, sizeof m->head);
+    lpm_head_clear(&m->head);
     p->top = mem_array(LPM_TOP, sizeof *p->top);
     m->broken |= !p->top || !lpm_plan_weigh(p, 0, 0);
     if (!m->broken) {

@@ -4,16 +4,17 @@
  * routes below it. Each gap is painted with the new answer (that of the route, or, when it was removed, of
  * the longest prefix around it). Painting walks down where a gap ends within a slot; a node that a gap covers
  * goes. Two things painting cannot do: cut a leaf in two, and write an answer or a node into a packed node
- * that has no room for it. Then that leaf or that node is compiled anew from the requested routes, which are
- * up to date already, so that whatever else was to be painted there is right from then on.
+ * that has no room for it; a fork is a leaf here. Then that leaf or that node is compiled anew from the
+ * requested routes, which are up to date already, so that whatever else was to be painted there is right from
+ * then on.
  *
  * So a change costs the length of its own path, and what is compiled anew is at most one packed node a level.
  * The cuts of the nodes above stay as they were, though they may no longer be the best: after as many changes
  * as there were routes, or when the nodes take twice the memory, the image is rebuilt as a whole, which is a
  * constant for each change. A node that comes to hold one answer only becomes a leaf at once.
  *
- * Nodes are powers of two of bytes, from 8 on, and aligned to their size or to cache lines. Freed nodes wait
- * in a list for their size; larger ones are split when there is nothing else.
+ * Nodes are powers of two of bytes, from 8 on, and lie at multiples of their size. What is left out before a
+ * large one, as freed nodes, waits in a list for its size; larger ones are split when there is nothing else.
  *
  * If memory runs out in the middle the image is marked broken and every entry written from there on is
  * meaningless; the table then answers from the requested routes (lpm.c). */
@@ -24,7 +25,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define PAD      8     /* bytes behind the last node: a lookup reads four wherever an element begins */
+#define PAD      8 /* bytes behind the last node: a lookup reads four wherever an element begins */
+#define NO_UNIT  UINT32_MAX
+#define UNIT_LOG 3     /* log2 of LPM_UNIT */
 #define PLAN_MAX 65536 /* bytes of working memory that are kept from one change to the next */
 
 /* -- memory ---------------------------------------------------------------------------------------------- */
@@ -32,7 +35,7 @@
 /* A small table may be generous: its bytes are few, and the caches hold them. */
 static uint32_t step_for(size_t routes)
 {
-    const size_t bytes = 400000, most = 128, least = 6;
+    const size_t bytes = 1000000, most = 128, least = 10;
     size_t step = bytes / (routes + 1);
     return (uint32_t)(step > most ? most : step < least ? least : step);
 }
@@ -40,7 +43,8 @@ static uint32_t step_for(size_t routes)
 int lpm_image_init(struct lpm_image *m)
 {
     *m = (struct lpm_image){.plan.step = step_for(0)};
-    m->used = m->cap = MEM_LINE; /* never a node: 0 means none */
+    lpm_head_clear(&m->head);
+    m->cap = MEM_LINE;
     m->pool = mem_alloc(m->cap + PAD);
     return m->pool ? 0 : -ENOMEM;
 }
@@ -61,11 +65,6 @@ static unsigned char *node_bytes(const struct lpm_image *m, uint32_t node)
     return (unsigned char *)m->pool + lpm_node_at(node);
 }
 
-static unsigned class_of(unsigned size, unsigned bits)
-{
-    return size + bits < 3 ? 0 : size + bits - 3;
-}
-
 static size_t class_bytes(unsigned class)
 {
     return (size_t)LPM_UNIT << class;
@@ -82,20 +81,21 @@ static bool resize(struct lpm_image *m, size_t cap)
     return true;
 }
 
-static void give(struct lpm_image *m, uint32_t place, unsigned class)
+/* Keep free memory, of which unit is the first unit. */
+static void give(struct lpm_image *m, uint32_t unit, unsigned class)
 {
-    *(m->pool + (size_t)place * LPM_UNIT / sizeof *m->pool) = m->free[class];
-    m->free[class] = place;
+    *(m->pool + (size_t)unit * LPM_UNIT / sizeof *m->pool) = m->free[class];
+    m->free[class] = unit + 1;
 }
 
-/* Take bytes from the untouched end, aligned. => place, 0: out of memory. */
+/* Take bytes from the untouched end, aligned. => the first unit, NO_UNIT: out of memory. */
 static uint32_t extend(struct lpm_image *m, size_t bytes)
 {
-    size_t align = bytes < MEM_LINE ? bytes : MEM_LINE, start = (m->used + align - 1) & ~(align - 1);
+    size_t start = (m->used + bytes - 1) & ~(bytes - 1);
     if (start + bytes > m->cap) {
-        size_t cap = m->cap + m->cap / 8 + bytes + MEM_LINE;
-        if (cap / LPM_UNIT > LPM_PLACE || !resize(m, cap & ~(size_t)(MEM_LINE - 1)))
-            return 0;
+        size_t cap = start + start / 8 + bytes + MEM_LINE;
+        if (cap / LPM_UNIT > LPM_PLACE_MAX || !resize(m, cap & ~(size_t)(MEM_LINE - 1)))
+            return NO_UNIT;
     }
     for (unsigned class = 0; m->used < start; class ++)
         if (m->used & class_bytes(class)) {
@@ -113,36 +113,36 @@ static uint32_t take(struct lpm_image *m, unsigned class)
         from++;
     if (from == LPM_CLASSES)
         return extend(m, class_bytes(class));
-    uint32_t place = m->free[from];
-    m->free[from] = *(m->pool + (size_t)place * LPM_UNIT / sizeof *m->pool);
+    uint32_t unit = m->free[from] - 1;
+    m->free[from] = *(m->pool + (size_t)unit * LPM_UNIT / sizeof *m->pool);
     while (from-- > class)
-        give(m, place + (uint32_t)(class_bytes(from) / LPM_UNIT), from);
-    return place;
+        give(m, unit + (uint32_t)(class_bytes(from) / LPM_UNIT), from);
+    return unit;
 }
 
 uint32_t lpm_node_new(struct lpm_image *m, unsigned size, unsigned bits)
 {
-    unsigned class = class_of(size, bits);
-    uint32_t place = m->broken ? 0 : take(m, class);
-    if (!place) {
+    unsigned class = size + bits - UNIT_LOG;
+    uint32_t unit = m->broken ? NO_UNIT : take(m, class);
+    if (unit == NO_UNIT) {
         m->broken = true;
-        return 0;
+        return LPM_LEAF;
     }
     m->live += class_bytes(class);
-    return LPM_NODE | size << LPM_SIZE_SHIFT | bits << LPM_BITS_SHIFT | place;
+    return unit >> class << LPM_PLACE_SHIFT | size << LPM_SIZE_SHIFT | bits;
 }
 
 void lpm_node_free(struct lpm_image *m, uint32_t node)
 {
-    unsigned class = class_of(lpm_node_size(node), lpm_node_bits(node));
+    unsigned class = lpm_node_size(node) + lpm_node_bits(node) - UNIT_LOG;
     m->live -= class_bytes(class);
-    give(m, node & LPM_PLACE, class);
+    give(m, (uint32_t)(lpm_node_at(node) / LPM_UNIT), class);
 }
 
 /* Free all that hangs from an entry. */
 static void tree_free(struct lpm_image *m, uint32_t entry)
 {
-    if (!(entry & LPM_NODE))
+    if (!lpm_is_node(entry))
         return;
     if (lpm_node_size(entry) == 2) {
         const uint32_t *slot = m->pool + lpm_node_at(entry) / sizeof *slot;
@@ -154,11 +154,12 @@ static void tree_free(struct lpm_image *m, uint32_t entry)
 
 /* -- nodes ----------------------------------------------------------------------------------------------- */
 
-unsigned lpm_leaf_size(uint32_t leaf)
+unsigned lpm_hop_size(uint32_t hop)
 {
-    return leaf < 1u << 8 ? 0 : leaf < 1u << 16 ? 1 : 2;
+    return hop < 1u << 8 ? 0 : hop < 1u << 16 ? 1 : 2;
 }
 
+/* => the entry that the element is. */
 static uint32_t element(const struct lpm_image *m, uint32_t node, uint32_t i)
 {
     const unsigned char *b = node_bytes(m, node);
@@ -166,10 +167,10 @@ static uint32_t element(const struct lpm_image *m, uint32_t node, uint32_t i)
     uint16_t half;
     uint32_t word;
     if (size == 0)
-        return b[i];
+        return LPM_LEAF | b[i];
     memcpy(&half, b + (size_t)i * 2, sizeof half);
     memcpy(&word, b + (size_t)i * sizeof word, sizeof word);
-    return size == 1 ? half : word;
+    return size == 1 ? LPM_LEAF | half : word;
 }
 
 uint32_t lpm_node_settle(struct lpm_image *m, uint32_t node)
@@ -177,18 +178,19 @@ uint32_t lpm_node_settle(struct lpm_image *m, uint32_t node)
     const unsigned char *b = node_bytes(m, node);
     size_t one = (size_t)1 << lpm_node_size(node), bytes = one << lpm_node_bits(node);
     uint32_t leaf = element(m, node, 0);
-    if (leaf & LPM_NODE || memcmp(b, b + one, bytes - one) != 0)
+    if (lpm_is_node(leaf) || leaf & LPM_FORK || memcmp(b, b + one, bytes - one) != 0)
         return node;
     lpm_node_free(m, node);
     return leaf;
 }
 
-void lpm_node_paint(struct lpm_image *m, uint32_t node, uint32_t first, uint32_t n, uint32_t leaf)
+void lpm_node_paint(struct lpm_image *m, uint32_t node, uint32_t first, uint32_t n, uint32_t hop)
 {
     unsigned char *b = node_bytes(m, node);
-    uint16_t half = (uint16_t)leaf;
+    uint32_t leaf = LPM_LEAF | hop;
+    uint16_t half = (uint16_t)hop;
     if (lpm_node_size(node) == 0)
-        memset(b + first, (int)leaf, n);
+        memset(b + first, (int)hop, n);
     else if (lpm_node_size(node) == 1)
         for (size_t i = first; i < (size_t)first + n; i++)
             memcpy(b + i * 2, &half, sizeof half);
@@ -209,7 +211,7 @@ static uint32_t compile(struct lpm_image *m, const struct lpm_rib *r, uint32_t a
     while (lpm_rib_next(r, &c, &route) && lpm_route_addr(route) <= last)
         if (lpm_route_len(route) > depth && lpm_plan_add(&m->plan, route)) {
             m->broken = true;
-            return 0;
+            return LPM_LEAF;
         }
     return lpm_plan_compile(m, depth, hop);
 }
@@ -226,8 +228,9 @@ static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t ent
 static bool can_show(const struct lpm_image *m, uint32_t node, uint32_t from, uint32_t to, bool part_from,
                      bool part_to, uint32_t hop)
 {
-    return lpm_leaf_size(hop) <= lpm_node_size(node) && (!part_from || element(m, node, from) == hop) &&
-           (!part_to || element(m, node, to) == hop);
+    uint32_t leaf = LPM_LEAF | hop;
+    return lpm_hop_size(hop) <= lpm_node_size(node) && (!part_from || element(m, node, from) == leaf) &&
+           (!part_to || element(m, node, to) == leaf);
 }
 
 /* Paint what the gap covers of a node of entries that resolves down to depth; `slot` is its first. */
@@ -251,10 +254,10 @@ static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t ent
     uint32_t last = addr | ~ip4_mask(depth);
     if (g.first <= addr && g.last >= last) {
         tree_free(m, entry);
-        return g.hop;
+        return LPM_LEAF | g.hop;
     }
-    if (!(entry & LPM_NODE))
-        return entry == g.hop ? entry : compile(m, r, addr, depth);
+    if (!lpm_is_node(entry))
+        return entry == (LPM_LEAF | g.hop) ? entry : compile(m, r, addr, depth);
     unsigned below = depth + lpm_node_bits(entry);
     if (g.first < addr)
         g.first = addr;
@@ -262,7 +265,7 @@ static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t ent
         g.last = last;
     if (lpm_node_size(entry) == 2) {
         paint_slots(m, r, lpm_node_at(entry) / sizeof *m->pool, addr, below, g);
-        return m->broken ? 0 : lpm_node_settle(m, entry);
+        return m->broken ? LPM_LEAF : lpm_node_settle(m, entry);
     }
     uint32_t span = ~ip4_mask(below), from = (g.first - addr) >> (32 - below),
              to = (g.last - addr) >> (32 - below);
@@ -327,7 +330,7 @@ void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r, size_t rout
     uint64_t route;
     memset(m->free, 0, sizeof m->free);
     m->live = 0;
-    m->used = MEM_LINE;
+    m->used = 0;
     m->broken = false;
     m->plan.n = 0;
     m->plan.step = step_for(routes);

@@ -92,14 +92,26 @@ size_t lpm_rib_bytes(const struct lpm_rib *r);
 
 /* -- the compiled image (drawn in lpm.c): storage and changes in lpm_image.c, layout in lpm_plan.c ------- */
 
-/* An entry is the identifier of a next hop, or a node: LPM_NODE, log2 of its elements' bytes (2 bits), the
- * address bits it resolves (4 bits), its place in units of LPM_UNIT bytes. */
-#define LPM_NODE       0x80000000u
-#define LPM_SIZE_SHIFT 29
-#define LPM_BITS_SHIFT 25
-#define LPM_PLACE      0x1ffffffu
-#define LPM_UNIT       8
-#define LPM_CLASSES    15
+/* An entry, 32 bits (drawn in lpm.c):
+ *   1 | 0 | identifier of a next hop                                              a leaf
+ *   1 | 1 | pattern, a 1, zeros: 14 bits | identifier, 8 bits | another, 8 bits   two: the first where the
+ * bits that follow are the pattern, else the second 0 | place, in units of its own size, 24 bits | log2 of
+ * its elements' bytes, 2 bits | bits it resolves  a node */
+#define LPM_LEAF        0x80000000u
+#define LPM_FORK        0x40000000u /* of a leaf: it is two */
+#define LPM_FORK_BITS   13          /* of a pattern, at most; at least 1 */
+#define LPM_FORK_SHIFT  16
+#define LPM_BITS        31u
+#define LPM_SIZE_SHIFT  5
+#define LPM_PLACE_SHIFT 7
+#define LPM_PLACE_MAX   0xffffffu
+#define LPM_UNIT        8 /* bytes of the smallest node */
+#define LPM_CLASSES     15
+
+static inline bool lpm_is_node(uint32_t entry)
+{
+    return !(entry & LPM_LEAF);
+}
 
 static inline unsigned lpm_node_size(uint32_t entry)
 {
@@ -108,17 +120,25 @@ static inline unsigned lpm_node_size(uint32_t entry)
 
 static inline unsigned lpm_node_bits(uint32_t entry)
 {
-    return entry >> LPM_BITS_SHIFT & 15;
+    return entry & LPM_BITS;
 }
 
 static inline size_t lpm_node_at(uint32_t entry)
 {
-    return (size_t)(entry & LPM_PLACE) * LPM_UNIT;
+    return (size_t)(entry >> LPM_PLACE_SHIFT) << (lpm_node_bits(entry) + lpm_node_size(entry));
+}
+
+/* => the identifier that a leaf gives the address of which these bits are left. */
+static inline uint32_t lpm_leaf_hop(uint32_t leaf, uint32_t rest)
+{
+    uint32_t want = leaf << 2 & 0xfffc0000u, differ = rest ^ want;
+    uint32_t two = leaf >> (differ <= (want ^ (want - 1)) ? 8 : 0) & 255;
+    return leaf & LPM_FORK ? two : leaf & ~LPM_LEAF;
 }
 
 /* Where lookups begin (lpm_head.c). */
 #define LPM_PIECES     64
-#define LPM_HEAD_SHIFT 6 /* of a code: how many bits more, above the first piece */
+#define LPM_HEAD_SHIFT 6 /* of a code: how many bits more, above the first piece without so many bits */
 #define LPM_HEAD_MORE  3 /* at most */
 #define LPM_TOP        (1u << (8 + LPM_HEAD_MORE + 1))
 
@@ -131,8 +151,8 @@ struct lpm_head {
 /* => the piece that addr is in. */
 static inline uint32_t lpm_head_piece(const struct lpm_head *h, uint32_t addr)
 {
-    uint32_t code = h->code[addr >> 24];
-    return (code & (LPM_PIECES - 1)) + (addr << 8 >> 1 >> (31 - (code >> LPM_HEAD_SHIFT)));
+    uint32_t code = h->code[addr >> 24], more = code >> LPM_HEAD_SHIFT;
+    return (code & (LPM_PIECES - 1)) << more | addr << 8 >> 1 >> (31 - more);
 }
 
 /* What compiling needs besides the image: the routes below one entry and how their nodes are cut. */
@@ -152,7 +172,8 @@ struct lpm_image {
     struct lpm_head head;
     uint32_t *pool;             /* the nodes: one block of memory */
     bool broken;                /* memory ran out while compiling: must not be read */
-    uint32_t free[LPM_CLASSES]; /* free nodes by size, linked through their first word; 0: none */
+    uint32_t free[LPM_CLASSES]; /* free nodes by size, linked through their first word;
+                                 each by its unit + 1, 0: none */
     size_t used, cap, live;     /* bytes: handed out once; room; in use */
     size_t fresh;               /* live when last built as a whole */
     uint32_t changes, routes;   /* since then; then */
@@ -169,19 +190,21 @@ void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r, size_t rout
 /* => bytes that lookups may read. */
 size_t lpm_image_bytes(const struct lpm_image *m);
 
-/* => a node's place, 0: out of memory. */
+/* => a node of LPM_UNIT bytes at least. The image is broken afterwards if memory ran out. */
 uint32_t lpm_node_new(struct lpm_image *m, unsigned size, unsigned bits);
 void lpm_node_free(struct lpm_image *m, uint32_t entry);
 /* => the only leaf that all slots of the node hold, the node then being free; or the node. */
 uint32_t lpm_node_settle(struct lpm_image *m, uint32_t node);
-/* Set slots of a node to one leaf, which must fit. */
-void lpm_node_paint(struct lpm_image *m, uint32_t node, uint32_t first, uint32_t n, uint32_t leaf);
-/* => log2 of the bytes a leaf takes. */
-unsigned lpm_leaf_size(uint32_t leaf);
+/* Set slots of a node to one identifier, which must fit. */
+void lpm_node_paint(struct lpm_image *m, uint32_t node, uint32_t first, uint32_t n, uint32_t hop);
+/* => log2 of the bytes an identifier takes. */
+unsigned lpm_hop_size(uint32_t hop);
 
 /* => the entry for all addresses below addr/depth: the plan's routes (sorted, all longer), of which hop
  * covers what they do not. The image is broken afterwards if memory ran out. */
 uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop);
+/* One piece, of which every address has no route. */
+void lpm_head_clear(struct lpm_head *h);
 /* Cut the plan's whole address space into pieces and compile them. */
 void lpm_head_compile(struct lpm_image *m);
 /* The two halves of compiling: decide (hop covers what the routes do not; => false: no memory), and make the
@@ -212,6 +235,9 @@ struct lpm {
 /* Choose how lookups run (lpm_bulk.c). => false: this machine cannot run that one; nothing changed. */
 bool lpm_use(struct lpm *t, enum lpm_variant v);
 enum lpm_variant lpm_best(void);
+/* Many lookups by AVX-512 (lpm_avx512.c), if it is there. */
+bool lpm_avx512_there(void);
+void lpm_avx512_bulk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n);
 /* Point lookups at the image, or at the requested routes while the image is broken. */
 void lpm_aim(struct lpm *t);
 

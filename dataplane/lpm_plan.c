@@ -11,7 +11,7 @@
  * is worth to a route. The binary trie is never stored: it is the recursion over the sorted routes, halved
  * bit by bit by searching. Each of its points where two routes or more are left notes its decision (cut[], in
  * preorder, with the number of points below, so that emitting can pass over them); a route alone costs the
- * same wherever it is and is looked up by its remaining length. */
+ * same wherever it is and is looked up by its remaining length: nothing where a fork can hold it. */
 #include "dataplane/addr.h"
 #include "dataplane/lpm_int.h"
 #include "dataplane/mem.h"
@@ -91,6 +91,9 @@ static void plan_chains(struct lpm_plan *p, unsigned leaf)
     p->chain_cost[0] = 0;
     for (unsigned rest = 1; rest <= 32; rest++) {
         struct weight w = {.longest = rest};
+        p->chain_cost[rest] = 0;
+        if (leaf == 0 && rest <= LPM_FORK_BITS)
+            continue; /* a fork */
         for (unsigned i = 0; i <= WIDEST && i < rest; i++)
             w.below[i] = i ? p->chain_cost[rest - i] : 0;
         p->chain_cut[rest] = choose(p, &w, 1, rest);
@@ -173,9 +176,12 @@ static uint32_t emit_packed(struct lpm_image *m, uint32_t lo, uint32_t hi, unsig
     uint32_t all = hop;
     for (uint32_t i = lo; i < hi; i++)
         all |= lpm_route_hop(p->route[i]);
-    uint32_t node = lpm_node_new(m, lpm_leaf_size(all), bits);
-    if (!node)
-        return 0;
+    unsigned size = lpm_hop_size(all);
+    if (size + bits < 3)
+        size = 3 - bits; /* LPM_UNIT at least */
+    uint32_t node = lpm_node_new(m, size, bits);
+    if (m->broken)
+        return LPM_LEAF;
     lpm_node_paint(m, node, 0, 1u << bits, hop);
     for (uint32_t i = lo; i < hi; i++) {
         uint64_t x = p->route[i];
@@ -199,13 +205,29 @@ static void fill(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned depth, 
         hop = lpm_route_hop(p->route[lo++]);
     if (lo == hi) {
         for (size_t i = 0; i < (size_t)1 << bits; i++)
-            m->pool[at + i] = hop;
+            m->pool[at + i] = LPM_LEAF | hop;
         return;
     }
     uint32_t mid = lpm_plan_halve(p, lo, hi, depth);
     p->at += hi - lo > 1;
     fill(m, lo, mid, depth + 1, bits - 1, hop, at);
     fill(m, mid, hi, depth + 1, bits - 1, hop, at + ((size_t)1 << (bits - 1)));
+}
+
+/* => whether one leaf can say what lies below a point with one route. */
+static bool can_fork(uint64_t route, unsigned depth, uint32_t hop)
+{
+    return lpm_route_len(route) - depth <= LPM_FORK_BITS && lpm_hop_size(hop | lpm_route_hop(route)) == 0;
+}
+
+static uint32_t make_fork(uint64_t route, unsigned depth, uint32_t hop)
+{
+    unsigned bits = lpm_route_len(route) - depth;
+    uint32_t pattern = lpm_route_addr(route) << depth >> (32 - bits), in = lpm_route_hop(route);
+    if (in == hop)
+        return LPM_LEAF | hop;
+    pattern = (2 * pattern + 1) << (LPM_FORK_BITS - bits);
+    return LPM_LEAF | LPM_FORK | pattern << LPM_FORK_SHIFT | in << 8 | hop;
 }
 
 /* => the entry for a point; what is already known to lie in it: as weigh. */
@@ -215,8 +237,10 @@ uint32_t lpm_plan_emit(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned d
     if (lo < hi && lpm_route_len(p->route[lo]) == depth)
         hop = lpm_route_hop(p->route[lo++]);
     if (lo == hi || m->broken)
-        return hop;
+        return LPM_LEAF | hop;
     bool alone = hi - lo == 1;
+    if (alone && can_fork(p->route[lo], depth, hop))
+        return make_fork(p->route[lo], depth, hop);
     uint32_t cut = alone ? p->chain_cut[lpm_route_len(p->route[lo]) - depth] : p->cut[p->at];
     unsigned bits = cut & (CUT_PACKED - 1);
     if (cut & CUT_PACKED) {
@@ -224,10 +248,10 @@ uint32_t lpm_plan_emit(struct lpm_image *m, uint32_t lo, uint32_t hi, unsigned d
         return emit_packed(m, lo, hi, depth, bits, hop);
     }
     uint32_t node = lpm_node_new(m, 2, bits);
-    if (!node)
-        return 0;
+    if (m->broken)
+        return LPM_LEAF;
     fill(m, lo, hi, depth, bits, hop, lpm_node_at(node) / sizeof *m->pool);
-    return m->broken ? 0 : lpm_node_settle(m, node);
+    return m->broken ? LPM_LEAF : lpm_node_settle(m, node);
 }
 
 bool lpm_plan_weigh(struct lpm_plan *p, unsigned depth, uint32_t hop)
@@ -236,8 +260,8 @@ bool lpm_plan_weigh(struct lpm_plan *p, unsigned depth, uint32_t hop)
     uint32_t all = hop;
     for (uint32_t i = 0; i < p->n; i++)
         all |= lpm_route_hop(p->route[i]);
-    if (p->chain_step != p->step || p->leaf != lpm_leaf_size(all))
-        plan_chains(p, lpm_leaf_size(all));
+    if (p->chain_step != p->step || p->leaf != lpm_hop_size(all))
+        plan_chains(p, lpm_hop_size(all));
     p->cuts = p->at = 0;
     return weigh(p, 0, p->n, depth, 1, &w);
 }
@@ -248,5 +272,5 @@ uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop)
     if (lpm_plan_weigh(p, depth, hop))
         return lpm_plan_emit(m, 0, p->n, depth, hop);
     m->broken = true;
-    return 0;
+    return LPM_LEAF;
 }

@@ -197,6 +197,46 @@ Test(lpm, any_next_hop_but_the_reserved_one)
     }
 }
 
+/* => nodes on the way to an address. */
+static unsigned steps_to(uint32_t addr)
+{
+    const struct lpm_head *h = &t->image.head;
+    uint32_t piece = lpm_head_piece(h, addr), e = h->entry[piece], rest = addr << h->depth[piece];
+    unsigned n = 0;
+    for (; lpm_is_node(e); n++) {
+        unsigned bits = lpm_node_bits(e);
+        size_t at = lpm_node_at(e) + ((size_t)(rest >> (32 - bits)) << lpm_node_size(e));
+        uint32_t packed = lpm_node_size(e) < 2;
+        memcpy(&e, (const unsigned char *)t->image.pool + at, sizeof e);
+        e |= packed ? LPM_LEAF : 0;
+        rest <<= bits;
+    }
+    return n;
+}
+
+/* A chain that grew with every length, and all of a batch at its end: everything waits, again and again. */
+Test(lpm, long_chains)
+{
+    enum { MANY = 5000 };
+    const uint32_t host = IP4(10, 170, 85, 204);
+    uint32_t addr[512];
+    uint32_t *many = calloc(MANY, sizeof *many), *got = calloc(MANY, sizeof *got);
+    cr_assert(many && got);
+    for (unsigned len = 0; len <= 32; len++)
+        add(host, len, len * 40000); /* no forks */
+    cr_assert_gt(steps_to(host), 8);
+    for (uint32_t i = 0; i < MANY; i++)
+        many[i] = i % 7 ? host : host ^ 1u << i % 32;
+    for (uint32_t i = 0; i < 512; i++)
+        addr[i] = many[i];
+    assert_same_in_all_variants(addr, 512);
+    lpm_lookup_bulk(t, many, got, MANY);
+    for (uint32_t i = 0; i < MANY; i++)
+        cr_assert_eq(got[i], lpm_ref_lookup(ref, many[i]));
+    free(many);
+    free(got);
+}
+
 Test(lpm, every_length_nested)
 {
     const uint32_t host = IP4(10, 170, 85, 204);
@@ -241,16 +281,16 @@ static bool well_formed(const struct lpm_image *m, uint32_t entry, size_t *bytes
 {
     const unsigned char *b = (const unsigned char *)m->pool + lpm_node_at(entry);
     size_t one = (size_t)1 << lpm_node_size(entry), n = (size_t)1 << lpm_node_bits(entry);
-    if (!(entry & LPM_NODE))
+    if (!lpm_is_node(entry))
         return true;
-    *bytes += one * n < LPM_UNIT ? LPM_UNIT : one * n;
-    if (lpm_node_at(entry) + one * n > m->used || !lpm_node_bits(entry))
+    *bytes += one * n;
+    if (lpm_node_at(entry) + one * n > m->used || !lpm_node_bits(entry) || one * n < LPM_UNIT)
         return false;
     bool equal = memcmp(b, b + one, one * (n - 1)) == 0;
     for (size_t i = 0; one == 4 && i < n; i++) {
         uint32_t below;
         memcpy(&below, b + i * one, sizeof below);
-        equal = equal && !(below & LPM_NODE);
+        equal = equal && !lpm_is_node(below) && !(below & LPM_FORK);
         if (!well_formed(m, below, bytes))
             return false;
     }
@@ -372,6 +412,37 @@ Test(lpm, leaves_of_one_two_and_four_bytes)
     }
 }
 
+/* A lone route below another: up to 13 bits further down, with small next hops, no node is needed. */
+Test(lpm, lone_route_of_every_length)
+{
+    static const uint32_t pattern[] = {0, UINT32_MAX, 0x55555555, 0xaaaaaaaa, 0x80000001};
+    static const uint32_t hops[][2] = {{1, 2}, {254, 0}, {0, 254}, {255, 1}, {1, 255}, {7, UINT32_MAX - 1}};
+    struct rng r;
+    prop_seed(&r, "lpm lone route");
+    for (unsigned h = 0; h < 6; h++)
+        for (unsigned len = 1; len <= 32; len++)
+            for (unsigned k = 0; k < 5; k++) {
+                struct prefix4 p = {pattern[k] & ip4_mask(len), (uint8_t)len};
+                uint32_t addr[5 + 32];
+                add(0, 0, hops[h][0]);
+                add(p.addr, len, hops[h][1]);
+                probes(&r, p, addr);
+                for (unsigned i = 0; i < 32; i++)
+                    addr[5 + i] = pattern[k] ^ 1u << i;
+                if (h < 3 && len <= LPM_FORK_BITS)
+                    cr_assert_eq(t->image.live, 0, "/%u", len);
+                assert_same_in_all_variants(addr, 5 + 32);
+                add(p.addr ^ 1, 32, 9); /* in or beside: the fork becomes a node */
+                assert_same_in_all_variants(addr, 5 + 32);
+                cr_assert_eq(del(p.addr ^ 1, 32) & del(0, 0), 0);
+                assert_same_in_all_variants(addr, 5 + 32);
+                del(p.addr, len);
+                assert_same_in_all_variants(addr, 5 + 32);
+                cr_assert_eq(lpm_count(t), 0);
+                cr_assert_eq(t->image.live, 0);
+            }
+}
+
 /* Every second address of a /20, one by one, in and out: packed nodes come, change and go. */
 Test(lpm, every_second_address)
 {
@@ -469,7 +540,7 @@ static bool same_below(const struct lpm_image *x, const struct lpm_image *y, uin
     const unsigned char *a = (const unsigned char *)x->pool + lpm_node_at(entry);
     const unsigned char *b = (const unsigned char *)y->pool + lpm_node_at(entry);
     size_t one = (size_t)1 << lpm_node_size(entry), n = (size_t)1 << lpm_node_bits(entry);
-    if (!(entry & LPM_NODE))
+    if (!lpm_is_node(entry))
         return true;
     if (memcmp(a, b, one * n) != 0)
         return false;
