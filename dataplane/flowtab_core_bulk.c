@@ -233,65 +233,53 @@ WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab_array *a, struct group 
     (void)n;
     __m512i h = flowtab_hash8(keys);
     _mm512_storeu_si512(x->hash, h);
-    _mm512_storeu_si512(x->home, flowtab_home8(h, a->size, a->buckets, 7));
-#pragma GCC unroll 8
-    for (unsigned k = 0; k < LANES; k++)
-        prefetch(home(x, k));
+    h = flowtab_home8(h, a->size, a->buckets, 7);
+    _mm512_storeu_si512(x->home, h);
+    flowtab_fetch8(h, 0);
+    flowtab_fetch8(h, MEM_LINE);
 }
 
-/* => the slot that holds lane i's hash in its home bucket; its bit there goes into lane i's byte of found. */
-WITH_AVX512 ALWAYS const __m128i *slot_avx512(const struct group *x, unsigned i, uint64_t *found)
+/* => a bit for each word of lane i's home bucket that is its hash, be it in a slot or not. */
+WITH_AVX512 ALWAYS __mmask8 words_avx512(const struct group *x, unsigned i)
 {
-    const struct flowtab_bucket *b = home(x, i);
-    uint64_t fits = _mm512_cmpeq_epi64_mask(_mm512_set1_epi64((long long)x->hash[i]), _mm512_load_si512(b));
-    fits &= b->taken;
-    *found |= fits << (8 * i & 56);
-    return (const __m128i *)(const void *)&b->rest[_tzcnt_u64(fits | 1u << (FLOWTAB_SLOTS - 1))];
+    return _mm512_cmpeq_epi64_mask(_mm512_set1_epi64((long long)x->hash[i]), _mm512_load_si512(home(x, i)));
 }
 
-/* => the slots of lanes i to i + 3. */
-WITH_AVX512 ALWAYS __m512i slots_avx512(const struct group *x, unsigned i, uint64_t *found)
+/* => the words of four lanes, eight bits each. */
+WITH_AVX512 ALWAYS __mmask32 words4_avx512(const struct group *x, unsigned i)
 {
-    __m512i s = _mm512_castsi128_si512(_mm_load_si128(slot_avx512(x, i, found)));
-    s = _mm512_inserti64x2(s, _mm_load_si128(slot_avx512(x, i + 1, found)), 1);
-    s = _mm512_inserti64x2(s, _mm_load_si128(slot_avx512(x, i + 2, found)), 2);
-    return _mm512_inserti64x2(s, _mm_load_si128(slot_avx512(x, i + 3, found)), 3);
+    __mmask16 low = _mm512_kunpackb(words_avx512(x, i + 1), words_avx512(x, i));
+    __mmask16 high = _mm512_kunpackb(words_avx512(x, i + 3), words_avx512(x, i + 2));
+    return _mm512_kunpackw(high, low);
 }
 
-/* => the counts of passers-by of lanes i to i + 3. */
-WITH_AVX512 ALWAYS __m128i passed_avx512(const struct group *x, unsigned i)
-{
-    __m128 p = _mm_load_ss((const float *)(const void *)&home(x, i)->passed);
-    p = _mm_insert_ps(p, _mm_load_ss((const float *)(const void *)&home(x, i + 1)->passed), 0x10);
-    p = _mm_insert_ps(p, _mm_load_ss((const float *)(const void *)&home(x, i + 2)->passed), 0x20);
-    p = _mm_insert_ps(p, _mm_load_ss((const float *)(const void *)&home(x, i + 3)->passed), 0x30);
-    return _mm_castps_si128(p);
-}
-
-/* => a bit for each lane whose bucket some of its class went past. */
-WITH_AVX512 ALWAYS unsigned passers_avx512(const struct group *x)
-{
-    __m256i passed = _mm256_set_m128i(passed_avx512(x, 4), passed_avx512(x, 0));
-    __m256i hash = _mm512_cvtepi64_epi32(_mm512_loadu_si512(x->hash));
-    passed = _mm256_srlv_epi32(passed, _mm256_and_si256(hash, _mm256_set1_epi32(FLOWTAB_CLASS)));
-    return _mm256_test_epi32_mask(passed, _mm256_set1_epi32(FLOWTAB_PASSED_MAX));
-}
-
+/* The first slot that fits is loaded, or, where none does, what is before the slots. */
 WITH_AVX512 ALWAYS unsigned near_avx512(const struct group *x, const struct flow_key *keys, uint64_t *values,
                                         unsigned n)
 {
+    enum { COUNTS = offsetof(struct flowtab_bucket, taken), SLOTS = offsetof(struct flowtab_bucket, rest) };
     const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
     const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
     (void)n;
-    uint64_t found = 0;
-    __m512i a = slots_avx512(x, 0, &found), b = slots_avx512(x, 4, &found);
+    __mmask64 words = _mm512_kunpackd(words4_avx512(x, 4), words4_avx512(x, 0));
+    __m512i counts = _mm512_permutex2var_epi64(flowtab_load4(x->home, COUNTS - 8), odd,
+                                               flowtab_load4(x->home + 4, COUNTS - 8));
+    __m512i bits = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128((long long)words));
+    bits = _mm512_ternarylogic_epi64(bits, counts, _mm512_set1_epi64(FLOWTAB_ALL_TAKEN), 0x80);
+    __mmask8 fits = _mm512_test_epi64_mask(bits, bits);
+    bits = _mm512_and_si512(bits, _mm512_sub_epi64(_mm512_setzero_si512(), bits));
+    uint64_t slot[LANES];
+    _mm512_storeu_si512(slot, _mm512_sub_epi64(_mm512_loadu_si512(x->home),
+                                               _mm512_slli_epi64(_mm512_lzcnt_epi64(bits), 4)));
+    __m512i a = flowtab_load4(slot, SLOTS + 63 * 16), b = flowtab_load4(slot + 4, SLOTS + 63 * 16);
     __m512i low = _mm512_permutex2var_epi64(_mm512_loadu_si512(keys), odd, _mm512_loadu_si512(keys + 4));
-    __m128i bits = _mm_cvtsi64_si128((long long)found);
-    __mmask8 fits = (__mmask8)_mm_test_epi8_mask(bits, bits);
     __mmask8 same = _mm512_mask_cmpeq_epi64_mask(fits, _mm512_permutex2var_epi64(a, odd, b), low);
     __m512i value = _mm512_permutex2var_epi64(a, even, b);
     _mm512_storeu_si512(values, _mm512_mask_mov_epi64(_mm512_set1_epi64(-1), same, value));
-    return (passers_avx512(x) & ~(unsigned)fits) | (unsigned)(fits ^ same) << AMISS_AT;
+    __m512i class = _mm512_and_si512(_mm512_loadu_si512(x->hash), _mm512_set1_epi64(FLOWTAB_CLASS));
+    counts = _mm512_srlv_epi64(_mm512_srli_epi64(counts, 32), class);
+    __mmask8 passers = _mm512_test_epi64_mask(counts, _mm512_set1_epi64(FLOWTAB_PASSED_MAX));
+    return (unsigned)(passers & ~fits & 0xff) | (unsigned)(fits ^ same) << AMISS_AT;
 }
 
 WITH_AVX512 ALWAYS void wait_avx512(struct far *f, unsigned pending, size_t first)
@@ -309,7 +297,7 @@ static bool have(enum flowtab_variant v)
     if (v == FLOWTAB_AVX512)
         return have(FLOWTAB_AVX2) && __builtin_cpu_supports("avx512f") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512vl");
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
     return v != FLOWTAB_AVX2 || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
                                  __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"));
 }

@@ -159,21 +159,9 @@ WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab_lines *l, struct group 
     (void)n;
     __m512i h = flowtab_hash8(keys);
     _mm512_storeu_si512(x->hash, h);
-    _mm512_storeu_si512(x->line, flowtab_home8(h, l->size, l->line, 6));
-#pragma GCC unroll 8
-    for (unsigned k = 0; k < LANES; k++)
-        __builtin_prefetch(line(x, k));
-}
-
-/* => the 16 bytes at four addresses. */
-WITH_AVX512 ALWAYS __m512i load4(const uint64_t *at)
-{
-    const __m128i *p[4];
-    memcpy(p, at, sizeof p);
-    __m512i x = _mm512_castsi128_si512(_mm_load_si128(p[0]));
-    x = _mm512_inserti64x2(x, _mm_load_si128(p[1]), 1);
-    x = _mm512_inserti64x2(x, _mm_load_si128(p[2]), 2);
-    return _mm512_inserti64x2(x, _mm_load_si128(p[3]), 3);
+    h = flowtab_home8(h, l->size, l->line, 6);
+    _mm512_storeu_si512(x->line, h);
+    flowtab_fetch8(h, 0);
 }
 
 /* The first 16 bytes of eight lines, 32 bits of hash for each slot and the rest, are compared at once; what
@@ -189,7 +177,7 @@ WITH_AVX512 ALWAYS unsigned near_avx512(const struct group *x, const struct flow
     const __m512i last = _mm512_setr_epi32(3, 0, 7, 0, 11, 0, 15, 0, 19, 0, 23, 0, 27, 0, 31, 0);
     const __m512i hash = _mm512_loadu_si512(x->hash);
     (void)n;
-    __m512i a = load4(x->line), b = load4(x->line + 4);
+    __m512i a = flowtab_load4(x->line, 0), b = flowtab_load4(x->line + 4, 0);
     __mmask16 low4 = _mm512_cmpeq_epi32_mask(a, _mm512_permutexvar_epi32(four, hash));
     __mmask16 high4 = _mm512_cmpeq_epi32_mask(
         b, _mm512_permutexvar_epi32(_mm512_add_epi32(four, _mm512_set1_epi32(8)), hash));
@@ -203,8 +191,8 @@ WITH_AVX512 ALWAYS unsigned near_avx512(const struct group *x, const struct flow
     __m512i nine = _mm512_srlv_epi64(rest, _mm512_permutexvar_epi64(bits, shift));
     nine = _mm512_xor_si512(nine, _mm512_srli_epi64(hash, 32));
     __mmask8 same = _mm512_mask_testn_epi64_mask(fits, nine, _mm512_set1_epi64(FLOWTAB_NINE));
-    a = load4(slot);
-    b = load4(slot + 4);
+    a = flowtab_load4(slot, 0);
+    b = flowtab_load4(slot + 4, 0);
     __m512i low = _mm512_permutex2var_epi64(_mm512_loadu_si512(keys), odd, _mm512_loadu_si512(keys + 4));
     same = _mm512_mask_cmpeq_epi64_mask(same, _mm512_permutex2var_epi64(a, odd, b), low);
     __m512i inverse = _mm512_maskz_permutex2var_epi64(same, a, even, b);

@@ -7,9 +7,10 @@
 
 #ifdef __x86_64__
 #include <immintrin.h>
+#include <string.h>
 
 #define FLOWTAB_AVX512_TARGET                                                                                \
-    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,bmi,bmi2,popcnt")))
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512cd,avx2,bmi,bmi2,popcnt")))
 #define FLOWTAB_AVX512_INLINE FLOWTAB_AVX512_TARGET __attribute__((always_inline)) static inline
 
 FLOWTAB_AVX512_INLINE __m512i flowtab_mix8(__m512i x, int shift)
@@ -41,6 +42,31 @@ FLOWTAB_AVX512_INLINE __m512i flowtab_home8(__m512i h, uint64_t size, const void
     h = _mm512_mul_epu32(_mm512_srli_epi64(h, 32), _mm512_set1_epi64((long long)size));
     h = _mm512_sll_epi64(_mm512_srli_epi64(h, 32), _mm_cvtsi32_si128(shift));
     return _mm512_add_epi64(h, _mm512_set1_epi64((long long)(uintptr_t)base));
+}
+
+/* Prefetch the lines at eight addresses, each so many bytes further on. From registers: loading what a wide
+ * store has just written waits for it to reach the cache. */
+FLOWTAB_AVX512_INLINE void flowtab_fetch8(__m512i at, size_t further)
+{
+    const __m256i low = _mm512_castsi512_si256(at), high = _mm512_extracti64x4_epi64(at, 1);
+    const uint64_t p[8] = {(uint64_t)_mm256_extract_epi64(low, 0),  (uint64_t)_mm256_extract_epi64(low, 1),
+                           (uint64_t)_mm256_extract_epi64(low, 2),  (uint64_t)_mm256_extract_epi64(low, 3),
+                           (uint64_t)_mm256_extract_epi64(high, 0), (uint64_t)_mm256_extract_epi64(high, 1),
+                           (uint64_t)_mm256_extract_epi64(high, 2), (uint64_t)_mm256_extract_epi64(high, 3)};
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        __builtin_prefetch((const char *)(uintptr_t)p[i] + further);
+}
+
+/* => the 16 bytes at four addresses, each so many bytes further on. */
+FLOWTAB_AVX512_INLINE __m512i flowtab_load4(const uint64_t *at, size_t further)
+{
+    const char *p[4];
+    memcpy(p, at, sizeof p);
+    __m512i x = _mm512_castsi128_si512(_mm_load_si128((const void *)(p[0] + further)));
+    x = _mm512_inserti64x2(x, _mm_load_si128((const void *)(p[1] + further)), 1);
+    x = _mm512_inserti64x2(x, _mm_load_si128((const void *)(p[2] + further)), 2);
+    return _mm512_inserti64x2(x, _mm_load_si128((const void *)(p[3] + further)), 3);
 }
 #endif
 
