@@ -43,19 +43,65 @@ static void *use_huge_pages(char **argv)
     return NULL;
 }
 
-struct part {
+static const struct part {
     const char *name;
     void (*fn)(struct bench *b);
-};
+} parts[] = {{"flow", rows_flow},        {"exact", rows_exact},   {"routes", rows_routes},
+             {"rules", rows_rules},      {"events", rows_events}, {"capture", rows_capture},
+             {"pipeline", rows_pipeline}};
+
+#define PARTS (sizeof parts / sizeof *parts)
 
 static void run_parts(struct bench *b, const char *only)
 {
-    const struct part part[] = {
-        {"flow", rows_flow},     {"exact", rows_exact},     {"routes", rows_routes},    {"rules", rows_rules},
-        {"events", rows_events}, {"capture", rows_capture}, {"pipeline", rows_pipeline}};
-    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-        if (part[i].fn && (!only || strcmp(only, part[i].name) == 0))
-            part[i].fn(b);
+    for (size_t i = 0; i < PARTS; i++)
+        if (!only || strcmp(only, parts[i].name) == 0)
+            parts[i].fn(b);
+}
+
+static void usage(FILE *to)
+{
+    fputs("usage: bench_peers [--quick] [--seed=N] [--feed=FILE] [--patient] [--only=PART] DIR\n"
+          "results, goals and plots go into DIR; PART is one of:",
+          to);
+    for (size_t i = 0; i < PARTS; i++)
+        fprintf(to, " %s", parts[i].name);
+    fputc('\n', to);
+}
+
+static bool is_part(const char *name)
+{
+    for (size_t i = 0; i < PARTS; i++)
+        if (strcmp(name, parts[i].name) == 0)
+            return true;
+    return false;
+}
+
+struct options {
+    const char *only, *dir, *seed;
+};
+
+/* => whether the arguments can be used. */
+static bool take_arguments(struct bench *b, struct options *o, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (strcmp(arg, "--quick") == 0)
+            b->quick = true;
+        else if (strcmp(arg, "--patient") == 0)
+            b->patient = true;
+        else if (strncmp(arg, "--only=", 7) == 0 && is_part(arg + 7))
+            o->only = arg + 7;
+        else if (strncmp(arg, "--seed=", 7) == 0 && arg[7])
+            o->seed = arg + 7;
+        else if (strncmp(arg, "--feed=", 7) == 0 && arg[7])
+            b->feed = arg + 7;
+        else if (arg[0] != '-' && !o->dir)
+            o->dir = arg;
+        else
+            return false;
+    }
+    return o->dir != NULL;
 }
 
 /* => how much of a goal's name says what it is about: all but which peer was the best. */
@@ -111,25 +157,19 @@ static void sum_up(const struct bench *b, double start, const char *dir)
 
 int main(int argc, char **argv)
 {
-    const char *only = NULL, *dir = "build/bench", *seed = getenv("VNETSIM_SEED");
-    struct bench b = {.rounds = 9};
-    void *pad = use_huge_pages(argv);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--quick") == 0)
-            b.quick = true;
-        else if (strncmp(argv[i], "--only=", 7) == 0)
-            only = argv[i] + 7;
-        else if (strncmp(argv[i], "--seed=", 7) == 0)
-            seed = argv[i] + 7;
-        else if (strncmp(argv[i], "--feed=", 7) == 0 && argv[i][7])
-            b.feed = argv[i] + 7;
-        else if (strcmp(argv[i], "--patient") == 0)
-            b.patient = true;
-        else
-            dir = argv[i];
+    struct options o = {.seed = getenv("VNETSIM_SEED")};
+    struct bench b = {.quick = false};
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        usage(stdout);
+        return 0;
     }
+    if (!take_arguments(&b, &o, argc, argv)) {
+        usage(stderr);
+        return 2;
+    }
+    void *pad = use_huge_pages(argv);
     b.rounds = b.quick ? 5 : 9;
-    b.seed = seed ? strtoull(seed, NULL, 0) : 1;
+    b.seed = o.seed ? strtoull(o.seed, NULL, 0) : 1;
     double start = bench_now();
     printf(
         "first, how many times faster the row's first is; then millions a second, medians (quartiles) of %d "
@@ -137,16 +177,16 @@ int main(int argc, char **argv)
         b.rounds, (unsigned long long)b.seed);
     say_left_out();
     b.dpdk = start_dpdk(b.quick ? 512 : 2560);
-    run_parts(&b, only);
+    run_parts(&b, o.only);
     if (!b.quick) {
         b.again = true;
         b.seed++;
         printf("\n-- once more what has goals, seed %llu\n", (unsigned long long)b.seed);
-        run_parts(&b, only);
+        run_parts(&b, o.only);
         compare_seeds(&b);
     }
-    bench_check(bench_write(&b, dir), dir);
-    sum_up(&b, start, dir);
+    bench_check(bench_write(&b, o.dir), o.dir);
+    sum_up(&b, start, o.dir);
     if (b.dpdk)
         peer_dpdk_stop();
     free(b.result);

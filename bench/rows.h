@@ -9,11 +9,8 @@ void rows_exact(struct bench *b);
 void rows_routes(struct bench *b);
 void rows_rules(struct bench *b);
 void rows_events(struct bench *b);
-
-/* Those of bench/rows_*.c that may not be there yet: NULL then. */
-#define ROWS_OPTIONAL __attribute__((weak))
-void rows_capture(struct bench *b) ROWS_OPTIONAL;
-void rows_pipeline(struct bench *b) ROWS_OPTIONAL;
+void rows_capture(struct bench *b);
+void rows_pipeline(struct bench *b);
 
 /* The least work of a row with short operations. */
 #define LINES_AT_LEAST ((size_t)1 << 18)

@@ -78,6 +78,20 @@ static APART void search_lanes(const struct flowtab_part *p, unsigned lanes, con
         values[__builtin_ctz(lanes)] = search(p, keys[__builtin_ctz(lanes)]);
 }
 
+/* Lane i's answer, given the slots of its line that have its 32 bits of hash. => its two bits, where lane 0
+ * has them. */
+ALWAYS unsigned answer(const struct group *x, unsigned i, unsigned fits, const struct flow_key *key,
+                       uint64_t *value)
+{
+    const struct flowtab_line *b = line(x, i);
+    unsigned slot = (unsigned)__builtin_ctz(fits | 1u << (FLOWTAB_LINE_SLOTS - 1));
+    uint64_t other = (uint64_t)!fits | (b->slot[slot].low != flowtab_low(key)) |
+                     (flowtab_line_nine(b, slot) != (x->hash[i] >> 32 & FLOWTAB_NINE));
+    uint64_t inverse = b->slot[slot].inverse & (other - 1);
+    *value = ~inverse;
+    return (unsigned)(!fits & (flowtab_line_sent(b) != 0)) | (unsigned)((fits != 0) & !inverse) << AMISS_AT;
+}
+
 /* -- portable -------------------------------------------------------------------------------------------- */
 
 ALWAYS void hash_portable(const struct flowtab_lines *l, struct group *x, const struct flow_key *keys,
@@ -90,23 +104,17 @@ ALWAYS void hash_portable(const struct flowtab_lines *l, struct group *x, const 
     }
 }
 
-ALWAYS unsigned near_portable(const struct group *x, const struct flow_key *keys, uint64_t *values,
-                              unsigned n)
-{
-    unsigned more = 0;
-    for (unsigned i = 0; i < n; i++) {
-        const struct flowtab_line *b = line(x, i);
-        unsigned fits = flowtab_line_fits(b, x->hash[i]);
-        unsigned slot = (unsigned)__builtin_ctz(fits | 1u << (FLOWTAB_LINE_SLOTS - 1));
-        uint64_t other = (uint64_t)!fits | (b->slot[slot].low != flowtab_low(&keys[i])) |
-                         (flowtab_line_nine(b, slot) != (x->hash[i] >> 32 & FLOWTAB_NINE));
-        uint64_t inverse = b->slot[slot].inverse & (other - 1);
-        values[i] = ~inverse;
-        more |= (unsigned)(!fits & (flowtab_line_sent(b) != 0)) << i;
-        more |= (unsigned)((fits != 0) & !inverse) << (i + AMISS_AT);
+#define fits_portable flowtab_line_fits
+
+#define NEAR(variant, target)                                                                                \
+    target ALWAYS unsigned near_##variant(const struct group *x, const struct flow_key *keys,                \
+                                          uint64_t *values, unsigned n)                                      \
+    {                                                                                                        \
+        unsigned more = 0;                                                                                   \
+        for (unsigned i = 0; i < n; i++)                                                                     \
+            more |= answer(x, i, fits_##variant(line(x, i), x->hash[i]), &keys[i], &values[i]) << i;         \
+        return more;                                                                                         \
     }
-    return more;
-}
 
 /* Wait for the pending lanes of the group from first on. */
 ALWAYS void wait_portable(struct crowd *c, unsigned pending, size_t first)
@@ -145,13 +153,33 @@ ALWAYS void wait_portable(struct crowd *c, unsigned pending, size_t first)
         return groups * LANES;                                                                               \
     }
 
+NEAR(portable, )
 GROUPS(portable, )
 
 /* -- x86-64 ---------------------------------------------------------------------------------------------- */
 
 #ifdef __x86_64__
 
+#define WITH_SSE2   __attribute__((target("sse2")))
+#define WITH_AVX2   __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #define WITH_AVX512 FLOWTAB_AVX512_TARGET
+
+WITH_SSE2 ALWAYS unsigned fits_sse2(const struct flowtab_line *x, uint64_t h)
+{
+    __m128i same = _mm_cmpeq_epi32(_mm_load_si128((const void *)x), _mm_set1_epi32((int)h));
+    return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(same)) & ((1 << FLOWTAB_LINE_SLOTS) - 1);
+}
+
+#define hash_sse2 hash_portable
+#define wait_sse2 wait_portable
+NEAR(sse2, WITH_SSE2)
+GROUPS(sse2, WITH_SSE2)
+
+#define fits_avx2 fits_sse2
+#define hash_avx2 hash_portable
+#define wait_avx2 wait_portable
+NEAR(avx2, WITH_AVX2)
+GROUPS(avx2, WITH_AVX2)
 
 WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab_lines *l, struct group *x,
                                     const struct flow_key *keys, unsigned n)
@@ -212,6 +240,8 @@ WITH_AVX512 ALWAYS void wait_avx512(struct crowd *c, unsigned pending, size_t fi
 
 GROUPS(avx512, WITH_AVX512)
 #else
+#define groups_sse2   groups_portable
+#define groups_avx2   groups_portable
 #define groups_avx512 groups_portable
 #endif
 
@@ -225,8 +255,10 @@ void flowtab_part_get_bulk(const void *part, enum flowtab_variant v, const struc
         flowtab_core_get_bulk(&p->core, v, keys, values, n);
         return;
     }
-    size_t done =
-        v == FLOWTAB_AVX512 ? groups_avx512(p, v, keys, values, n) : groups_portable(p, v, keys, values, n);
+    static size_t (*const groups[FLOWTAB_VARIANTS])(const struct flowtab_part *, enum flowtab_variant,
+                                                    const struct flow_key *, uint64_t *, size_t) = {
+        groups_portable, groups_sse2, groups_avx2, groups_avx512};
+    size_t done = groups[v](p, v, keys, values, n);
     for (; done < n; done++)
         values[done] = search(p, keys[done]);
 }
