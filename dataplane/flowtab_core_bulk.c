@@ -3,11 +3,11 @@
  * A batch goes in groups of eight keys through these steps:
  *
  *   hash      all keys; both lines of their home buckets are prefetched, AHEAD groups before they are needed
- *   near      hashes are compared, the low half in the slot that fits, and the answers written, final or not;
- *             keys whose search must go on past a bucket wait, noted without a branch
- *   far       as soon as eight wait (one in twenty of a full table do): their next buckets are prefetched,
- *             and searched like home buckets when the next eight are there. The few that must go on even
- *             further are searched for one by one
+ *   probe     hashes are compared: which slots fit
+ *   near      one group later, their low halves are compared and the answers written, final or not; keys
+ * whose search must go on past a bucket wait, noted without a branch far       as soon as eight wait (one in
+ * twenty of a full table do): their next buckets are prefetched, and searched like home buckets when the next
+ * eight are there. The few that must go on even further are searched for one by one
  *
  * Groups move through a ring, one hashed and one searched at a turn, so that prefetches leave evenly and not
  * in bursts: a core has a few dozen lines under way at most, and far from its caches that bounds the rate,
@@ -142,13 +142,28 @@ ALWAYS void hash_portable(const struct flowtab_array *a, struct group *x, const 
 #define fits_portable flowtab_fits_plain
 
 #define NEAR(variant, target)                                                                                \
-    target ALWAYS unsigned near_##variant(const struct group *x, const struct flow_key *keys,                \
-                                          uint64_t *values, unsigned n)                                      \
+    struct probed_##variant {                                                                                \
+        const struct group *group;                                                                           \
+    };                                                                                                       \
+                                                                                                             \
+    target ALWAYS struct probed_##variant probe_##variant(const struct group *x)                             \
+    {                                                                                                        \
+        return (struct probed_##variant){x};                                                                 \
+    }                                                                                                        \
+                                                                                                             \
+    target ALWAYS unsigned near_some_##variant(const struct group *x, const struct flow_key *keys,           \
+                                               uint64_t *values, unsigned n)                                 \
     {                                                                                                        \
         unsigned more = 0;                                                                                   \
         for (unsigned i = 0; i < n; i++)                                                                     \
             more |= answer(x, i, fits_##variant(home(x, i), x->hash[i]), &keys[i], &values[i]) << i;         \
         return more;                                                                                         \
+    }                                                                                                        \
+                                                                                                             \
+    target ALWAYS unsigned near_##variant(const struct probed_##variant *y, const struct flow_key *keys,     \
+                                          uint64_t *values)                                                  \
+    {                                                                                                        \
+        return near_some_##variant(y->group, keys, values, LANES);                                           \
     }
 
 /* The whole groups of a batch, and what few of them call: the group of far searches is done, and the next
@@ -158,7 +173,8 @@ ALWAYS void hash_portable(const struct flowtab_array *a, struct group *x, const 
                                            const struct flow_key *keys, uint64_t *values)                    \
     {                                                                                                        \
         if (f->full) {                                                                                       \
-            unsigned more = near_##variant(&f->group, f->key, f->value, LANES);                              \
+            struct probed_##variant y = probe_##variant(&f->group);                                          \
+            unsigned more = near_##variant(&y, f->key, f->value);                                            \
             search_lanes(a, (more | more >> AMISS_AT) & PENDING, f->key, f->value);                          \
         }                                                                                                    \
         for (unsigned i = 0; f->full && i < LANES; i++)                                                      \
@@ -177,14 +193,19 @@ ALWAYS void hash_portable(const struct flowtab_array *a, struct group *x, const 
         struct group x[RING];                                                                                \
         struct far f;                                                                                        \
         size_t groups = n / LANES, ahead = groups < AHEAD ? groups : AHEAD;                                  \
+        if (!groups)                                                                                         \
+            return 0;                                                                                        \
         f.n_wait = 0;                                                                                        \
         f.full = false;                                                                                      \
         for (size_t i = 0; i < ahead; i++)                                                                   \
             hash_##variant(a, &x[i % RING], keys + i * LANES, LANES);                                        \
+        struct probed_##variant y = probe_##variant(&x[0]);                                                  \
         for (size_t i = 0; i < groups; i++) {                                                                \
             if (i + AHEAD < groups)                                                                          \
                 hash_##variant(a, &x[(i + AHEAD) % RING], keys + (i + AHEAD) * LANES, LANES);                \
-            unsigned more = near_##variant(&x[i % RING], keys + i * LANES, values + i * LANES, LANES);       \
+            struct probed_##variant next = probe_##variant(&x[(i + (i + 1 < groups)) % RING]);               \
+            unsigned more = near_##variant(&y, keys + i * LANES, values + i * LANES);                        \
+            y = next;                                                                                        \
             wait_##variant(&f, more &PENDING, i *LANES);                                                     \
             if (SELDOM(more >> AMISS_AT))                                                                    \
                 search_lanes(a, more >> AMISS_AT, keys + i * LANES, values + i * LANES);                     \
@@ -253,33 +274,46 @@ WITH_AVX512 ALWAYS __mmask32 words4_avx512(const struct group *x, unsigned i)
     return _mm512_kunpackw(high, low);
 }
 
-/* The first slot that fits is loaded, or, where none does, what is before the slots. */
-WITH_AVX512 ALWAYS unsigned near_avx512(const struct group *x, const struct flow_key *keys, uint64_t *values,
-                                        unsigned n)
+enum { COUNTS = offsetof(struct flowtab_bucket, taken), SLOTS = offsetof(struct flowtab_bucket, rest) };
+
+/* What probing eight home buckets tells: where the slots that fit are, or what is before the slots where none
+ * does; lanes that fit; lanes that others of their class passed. */
+struct probed_avx512 {
+    __m512i slot;
+    __mmask8 fits, passers;
+};
+
+WITH_AVX512 ALWAYS struct probed_avx512 probe_avx512(const struct group *x)
 {
-    enum { COUNTS = offsetof(struct flowtab_bucket, taken), SLOTS = offsetof(struct flowtab_bucket, rest) };
-    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
     const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
-    (void)n;
+    struct probed_avx512 y;
     __mmask64 words = _mm512_kunpackd(words4_avx512(x, 4), words4_avx512(x, 0));
     __m512i counts = _mm512_permutex2var_epi64(flowtab_load4(x->home, COUNTS - 8), odd,
                                                flowtab_load4(x->home + 4, COUNTS - 8));
     __m512i bits = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128((long long)words));
     bits = _mm512_ternarylogic_epi64(bits, counts, _mm512_set1_epi64(FLOWTAB_ALL_TAKEN), 0x80);
-    __mmask8 fits = _mm512_test_epi64_mask(bits, bits);
+    y.fits = _mm512_test_epi64_mask(bits, bits);
     bits = _mm512_and_si512(bits, _mm512_sub_epi64(_mm512_setzero_si512(), bits));
-    uint64_t slot[LANES];
-    _mm512_storeu_si512(slot, _mm512_sub_epi64(_mm512_loadu_si512(x->home),
-                                               _mm512_slli_epi64(_mm512_lzcnt_epi64(bits), 4)));
-    __m512i a = flowtab_load4(slot, SLOTS + 63 * 16), b = flowtab_load4(slot + 4, SLOTS + 63 * 16);
-    __m512i low = _mm512_permutex2var_epi64(_mm512_loadu_si512(keys), odd, _mm512_loadu_si512(keys + 4));
-    __mmask8 same = _mm512_mask_cmpeq_epi64_mask(fits, _mm512_permutex2var_epi64(a, odd, b), low);
-    __m512i value = _mm512_permutex2var_epi64(a, even, b);
-    _mm512_storeu_si512(values, _mm512_mask_mov_epi64(_mm512_set1_epi64(-1), same, value));
+    y.slot = _mm512_sub_epi64(_mm512_loadu_si512(x->home), _mm512_slli_epi64(_mm512_lzcnt_epi64(bits), 4));
     __m512i class = _mm512_and_si512(_mm512_loadu_si512(x->hash), _mm512_set1_epi64(FLOWTAB_CLASS));
     counts = _mm512_srlv_epi64(_mm512_srli_epi64(counts, 32), class);
-    __mmask8 passers = _mm512_test_epi64_mask(counts, _mm512_set1_epi64(FLOWTAB_PASSED_MAX));
-    return (unsigned)(passers & ~fits & 0xff) | (unsigned)(fits ^ same) << AMISS_AT;
+    y.passers = _mm512_test_epi64_mask(counts, _mm512_set1_epi64(FLOWTAB_PASSED_MAX));
+    return y;
+}
+
+WITH_AVX512 ALWAYS unsigned near_avx512(const struct probed_avx512 *y, const struct flow_key *keys,
+                                        uint64_t *values)
+{
+    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+    const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    uint64_t slot[8];
+    _mm512_storeu_si512(slot, y->slot);
+    __m512i a = flowtab_load4(slot, SLOTS + 63 * 16), b = flowtab_load4(slot + 4, SLOTS + 63 * 16);
+    __m512i low = _mm512_permutex2var_epi64(_mm512_loadu_si512(keys), odd, _mm512_loadu_si512(keys + 4));
+    __mmask8 same = _mm512_mask_cmpeq_epi64_mask(y->fits, _mm512_permutex2var_epi64(a, odd, b), low);
+    __m512i value = _mm512_permutex2var_epi64(a, even, b);
+    _mm512_storeu_si512(values, _mm512_mask_mov_epi64(_mm512_set1_epi64(-1), same, value));
+    return (unsigned)(y->passers & ~y->fits & 0xff) | (unsigned)(y->fits ^ same) << AMISS_AT;
 }
 
 WITH_AVX512 ALWAYS void wait_avx512(struct far *f, unsigned pending, size_t first)
@@ -350,7 +384,7 @@ static void get_bulk(enum flowtab_variant v, const struct flowtab_array *a, cons
     if (!left)
         return;
     hash_portable(a, &x, keys + done, left);
-    unsigned more = near_portable(&x, keys + done, values + done, left);
+    unsigned more = near_some_portable(&x, keys + done, values + done, left);
     search_lanes(a, (more | more >> AMISS_AT) & PENDING, keys + done, values + done);
 }
 

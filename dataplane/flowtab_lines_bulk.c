@@ -107,11 +107,21 @@ ALWAYS void hash_portable(const struct flowtab_lines *l, struct group *x, const 
 #define fits_portable flowtab_line_fits
 
 #define NEAR(variant, target)                                                                                \
-    target ALWAYS unsigned near_##variant(const struct group *x, const struct flow_key *keys,                \
-                                          uint64_t *values, unsigned n)                                      \
+    struct probed_##variant {                                                                                \
+        const struct group *group;                                                                           \
+    };                                                                                                       \
+                                                                                                             \
+    target ALWAYS struct probed_##variant probe_##variant(const struct group *x)                             \
     {                                                                                                        \
+        return (struct probed_##variant){x};                                                                 \
+    }                                                                                                        \
+                                                                                                             \
+    target ALWAYS unsigned near_##variant(const struct probed_##variant *y, const struct flow_key *keys,     \
+                                          uint64_t *values)                                                  \
+    {                                                                                                        \
+        const struct group *x = y->group;                                                                    \
         unsigned more = 0;                                                                                   \
-        for (unsigned i = 0; i < n; i++)                                                                     \
+        for (unsigned i = 0; i < LANES; i++)                                                                 \
             more |= answer(x, i, fits_##variant(line(x, i), x->hash[i]), &keys[i], &values[i]) << i;         \
         return more;                                                                                         \
     }
@@ -134,14 +144,19 @@ ALWAYS void wait_portable(struct crowd *c, unsigned pending, size_t first)
         struct group x[RING];                                                                                \
         struct crowd c;                                                                                      \
         size_t groups = n / LANES, ahead = groups < AHEAD ? groups : AHEAD;                                  \
+        if (!groups)                                                                                         \
+            return 0;                                                                                        \
         c.n = c.n_wait = 0;                                                                                  \
         for (size_t i = 0; i < ahead; i++)                                                                   \
             hash_##variant(&p->lines, &x[i % RING], keys + i * LANES, LANES);                                \
+        struct probed_##variant y = probe_##variant(&x[0]);                                                  \
         for (size_t i = 0; i < groups; i++) {                                                                \
             const size_t k = i + AHEAD;                                                                      \
             if (k < groups)                                                                                  \
                 hash_##variant(&p->lines, &x[k % RING], keys + k * LANES, LANES);                            \
-            unsigned more = near_##variant(&x[i % RING], keys + i * LANES, values + i * LANES, LANES);       \
+            struct probed_##variant next = probe_##variant(&x[(i + (i + 1 < groups)) % RING]);               \
+            unsigned more = near_##variant(&y, keys + i * LANES, values + i * LANES);                        \
+            y = next;                                                                                        \
             wait_##variant(&c, more &PENDING, i *LANES);                                                     \
             if (__builtin_expect(more >> AMISS_AT, 0))                                                       \
                 search_lanes(p, more >> AMISS_AT, keys + i * LANES, values + i * LANES);                     \
@@ -192,42 +207,53 @@ WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab_lines *l, struct group 
     flowtab_fetch8(h, 0);
 }
 
-/* The first 16 bytes of eight lines, 32 bits of hash for each slot and the rest, are compared at once; what
- * fits says from where in the line a slot is loaded. Bits of three slots, or of none: slot 0, 1 or 2. */
-WITH_AVX512 ALWAYS unsigned near_avx512(const struct group *x, const struct flow_key *keys, uint64_t *values,
-                                        unsigned n)
+/* What probing eight lines tells: where the slots that fit are; lanes that fit, also in bits 32 to 40 of
+ * their hashes; lanes whose line sent flows on. */
+struct probed_avx512 {
+    __m512i slot;
+    __mmask8 fits, same, sent;
+};
+
+/* The first 16 bytes of eight lines, 32 bits of hash for each slot and the rest, are compared at once. Bits
+ * of three slots, or of none: slot 0, 1 or 2. */
+WITH_AVX512 ALWAYS struct probed_avx512 probe_avx512(const struct group *x)
 {
-    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-    const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
     const __m512i at = _mm512_setr_epi64(48, 16, 32, 16, 48, 16, 32, 16);
     const __m512i shift = _mm512_setr_epi64(18, 0, 9, 0, 18, 0, 9, 0);
     const __m512i four = _mm512_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2, 4, 4, 4, 4, 6, 6, 6, 6);
     const __m512i last = _mm512_setr_epi32(3, 0, 7, 0, 11, 0, 15, 0, 19, 0, 23, 0, 27, 0, 31, 0);
     const __m512i hash = _mm512_loadu_si512(x->hash);
-    (void)n;
+    const __m512i hash4 = _mm512_permutexvar_epi32(_mm512_add_epi32(four, _mm512_set1_epi32(8)), hash);
+    struct probed_avx512 y;
     __m512i a = flowtab_load4(x->line, 0), b = flowtab_load4(x->line + 4, 0);
-    __mmask16 low4 = _mm512_cmpeq_epi32_mask(a, _mm512_permutexvar_epi32(four, hash));
-    __mmask16 high4 = _mm512_cmpeq_epi32_mask(
-        b, _mm512_permutexvar_epi32(_mm512_add_epi32(four, _mm512_set1_epi32(8)), hash));
-    uint64_t found = _pdep_u64((uint32_t)high4 << 16 | low4, 0x0f0f0f0f0f0f0f0f);
+    __mmask16 low = _mm512_cmpeq_epi32_mask(a, _mm512_permutexvar_epi32(four, hash));
+    __mmask16 high = _mm512_cmpeq_epi32_mask(b, hash4);
+    uint64_t found = _pdep_u64((uint32_t)high << 16 | low, 0x0f0f0f0f0f0f0f0f);
     __m512i bits = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128((long long)found));
-    __mmask8 fits = _mm512_test_epi64_mask(bits, _mm512_set1_epi64((1 << FLOWTAB_LINE_SLOTS) - 1));
-    uint64_t slot[LANES];
-    _mm512_storeu_si512(slot,
-                        _mm512_add_epi64(_mm512_loadu_si512(x->line), _mm512_permutexvar_epi64(bits, at)));
+    y.fits = _mm512_test_epi64_mask(bits, _mm512_set1_epi64((1 << FLOWTAB_LINE_SLOTS) - 1));
+    y.slot = _mm512_add_epi64(_mm512_loadu_si512(x->line), _mm512_permutexvar_epi64(bits, at));
     __m512i rest = _mm512_maskz_permutex2var_epi32(0x5555, a, last, b);
     __m512i nine = _mm512_srlv_epi64(rest, _mm512_permutexvar_epi64(bits, shift));
     nine = _mm512_xor_si512(nine, _mm512_srli_epi64(hash, 32));
-    __mmask8 same = _mm512_mask_testn_epi64_mask(fits, nine, _mm512_set1_epi64(FLOWTAB_NINE));
-    a = flowtab_load4(slot, 0);
-    b = flowtab_load4(slot + 4, 0);
+    y.same = _mm512_mask_testn_epi64_mask(y.fits, nine, _mm512_set1_epi64(FLOWTAB_NINE));
+    y.sent = _mm512_test_epi64_mask(rest, _mm512_set1_epi64(~0u << FLOWTAB_SENT_SHIFT));
+    return y;
+}
+
+WITH_AVX512 ALWAYS unsigned near_avx512(const struct probed_avx512 *y, const struct flow_key *keys,
+                                        uint64_t *values)
+{
+    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+    const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    uint64_t slot[LANES];
+    _mm512_storeu_si512(slot, y->slot);
+    __m512i a = flowtab_load4(slot, 0), b = flowtab_load4(slot + 4, 0);
     __m512i low = _mm512_permutex2var_epi64(_mm512_loadu_si512(keys), odd, _mm512_loadu_si512(keys + 4));
-    same = _mm512_mask_cmpeq_epi64_mask(same, _mm512_permutex2var_epi64(a, odd, b), low);
+    __mmask8 same = _mm512_mask_cmpeq_epi64_mask(y->same, _mm512_permutex2var_epi64(a, odd, b), low);
     __m512i inverse = _mm512_maskz_permutex2var_epi64(same, a, even, b);
     _mm512_storeu_si512(values, _mm512_xor_si512(inverse, _mm512_set1_epi64(-1)));
     __mmask8 there = _mm512_test_epi64_mask(inverse, inverse);
-    __mmask8 sent = _mm512_test_epi64_mask(rest, _mm512_set1_epi64(~0u << FLOWTAB_SENT_SHIFT));
-    return (unsigned)(sent & ~fits & 0xff) | (unsigned)(fits & ~there & 0xff) << AMISS_AT;
+    return (unsigned)(y->sent & ~y->fits & 0xff) | (unsigned)(y->fits & ~there & 0xff) << AMISS_AT;
 }
 
 WITH_AVX512 ALWAYS void wait_avx512(struct crowd *c, unsigned pending, size_t first)
