@@ -15,7 +15,7 @@
 #define LANES  8u
 #define RING   16u /* groups under way: hashed and not yet searched, and room to index them */
 #define AHEAD  12u
-#define CROWD  32u /* keys that wait for the core until they go there together */
+#define CROWD  64u /* keys that wait for the core until they go there together */
 #define ALWAYS __attribute__((always_inline)) static inline
 #define APART  __attribute__((noinline)) /* registers of the loop need not survive it */
 
