@@ -56,6 +56,46 @@ struct flow_key flows_flip(struct flow_key k, int bit)
     return k;
 }
 
+void flows_churn(struct flowtab *t, struct flows_ref **refs, struct rng *r, flows_draw *draw, uint32_t span,
+                 unsigned set_percent, int steps)
+{
+    for (int i = 0; i < steps; i++) {
+        struct flow_key k = draw(r, span);
+        uint64_t v = rng_below(r, FLOW_MISS);
+        if (rng_below(r, 100) < set_percent) {
+            cr_assert_eq(flowtab_set(t, k, v), 0);
+            flows_set(refs, k, v);
+        } else {
+            cr_assert_eq(flowtab_del(t, k), flows_del(refs, k));
+        }
+        cr_assert_eq(flowtab_get(t, k), flows_get(*refs, k));
+        cr_assert_eq(flowtab_count(t), HASH_COUNT(*refs));
+    }
+}
+
+void flows_churn_batch(struct flowtab *t, struct flows_ref **refs, struct rng *r, flows_draw *draw,
+                       uint32_t span, size_t most)
+{
+    static struct flow_key keys[FLOWS_BATCH];
+    static uint64_t values[FLOWS_BATCH], got[FLOWS_BATCH];
+    size_t n = rng_below(r, most), there = 0;
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = draw(r, span);
+        values[i] = rng_below(r, FLOW_MISS);
+        flows_set(refs, keys[i], values[i]);
+    }
+    cr_assert_eq(flowtab_set_bulk(t, keys, values, n), n);
+    flowtab_get_bulk(t, keys, got, n);
+    for (size_t i = 0; i < n; i++)
+        cr_assert_eq(got[i], flows_get(*refs, keys[i]));
+    n = rng_below(r, FLOWS_BATCH);
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = draw(r, span);
+        there += flows_del(refs, keys[i]) == 0;
+    }
+    cr_assert_eq(flowtab_del_bulk(t, keys, n), there);
+}
+
 void flows_assert_same(struct flowtab *t, struct flows_ref *refs)
 {
     size_t n = 0, cap = HASH_COUNT(refs) * 129;

@@ -158,18 +158,7 @@ Test(flowtab, property_against_uthash)
     const unsigned set_percent[] = {95, 50, 10, 60, 50, 3};
     prop_seed(&r, "flowtab");
     for (int phase = 0; phase < 6; phase++) {
-        for (int i = 0; i < 5000; i++) {
-            struct flow_key k = draw(&r, 300u << phase);
-            uint64_t v = rng_below(&r, FLOW_MISS);
-            if (rng_below(&r, 100) < set_percent[phase]) {
-                cr_assert_eq(flowtab_set(t, k, v), 0);
-                flows_set(&refs, k, v);
-            } else {
-                cr_assert_eq(flowtab_del(t, k), flows_del(&refs, k));
-            }
-            cr_assert_eq(flowtab_get(t, k), flows_get(refs, k));
-            cr_assert_eq(flowtab_count(t), HASH_COUNT(refs));
-        }
+        flows_churn(t, &refs, &r, draw, 300u << phase, set_percent[phase], 5000);
         flows_assert_same(t, refs);
         flows_assert_walk(t, refs);
     }
@@ -523,29 +512,11 @@ Test(flowtab, growth_and_allocation)
 
 Test(flowtab, setting_and_removing_in_batches)
 {
-    enum { N = 700 };
-    static struct flow_key keys[N];
-    static uint64_t values[N], got[N];
     struct flows_ref *refs = NULL;
     struct rng r;
     prop_seed(&r, "flowtab batches");
     for (int round = 0; round < 60; round++) {
-        size_t n = rng_below(&r, round < 20 ? 70 : N), there = 0;
-        for (size_t i = 0; i < n; i++) {
-            keys[i] = draw(&r, 1500);
-            values[i] = rng_below(&r, FLOW_MISS);
-            flows_set(&refs, keys[i], values[i]);
-        }
-        cr_assert_eq(flowtab_set_bulk(t, keys, values, n), n);
-        flowtab_get_bulk(t, keys, got, n);
-        for (size_t i = 0; i < n; i++)
-            cr_assert_eq(got[i], flows_get(refs, keys[i]));
-        n = rng_below(&r, N);
-        for (size_t i = 0; i < n; i++) {
-            keys[i] = draw(&r, 1500);
-            there += flows_del(&refs, keys[i]) == 0;
-        }
-        cr_assert_eq(flowtab_del_bulk(t, keys, n), there);
+        flows_churn_batch(t, &refs, &r, draw, 1500, round < 20 ? 70 : FLOWS_BATCH);
         flows_assert_walk(t, refs);
     }
     flows_assert_same(t, refs);

@@ -35,7 +35,7 @@ static struct flow_key at_line(uint64_t line, uint64_t hash, uint64_t low)
 
 /* Few of each: 32 bits of hash, the nine above, the other half of the key. Hence flows that differ in one of
  * them alone, or whose hashes are opposites. */
-static struct flow_key draw(struct rng *r, uint64_t lines)
+static struct flow_key draw(struct rng *r, uint32_t lines)
 {
     static const uint64_t words[] = {0, UINT32_MAX, 1, UINT32_MAX - 1, 0x12345678, 0xedcba987};
     uint64_t h = words[rng_below(r, 6)] | rng_below(r, 3) << 32, low = rng_below(r, 3);
@@ -97,18 +97,7 @@ Test(flowtab_lines, property_against_uthash)
     prop_seed(&r, "flowtab lines");
     begin_lines();
     for (int phase = 0; phase < 5; phase++) {
-        for (int i = 0; i < 3000; i++) {
-            struct flow_key k = draw(&r, 4u << phase);
-            uint64_t v = rng_below(&r, FLOW_MISS);
-            if (rng_below(&r, 100) < set_percent[phase]) {
-                cr_assert_eq(flowtab_set(t, k, v), 0);
-                flows_set(&refs, k, v);
-            } else {
-                cr_assert_eq(flowtab_del(t, k), flows_del(&refs, k));
-            }
-            cr_assert_eq(flowtab_get(t, k), flows_get(refs, k));
-            cr_assert_eq(flowtab_count(t), HASH_COUNT(refs));
-        }
+        flows_churn(t, &refs, &r, draw, 4u << phase, set_percent[phase], 3000);
         flows_assert_same(t, refs);
     }
     flows_assert_walk(t, refs);
@@ -118,31 +107,12 @@ Test(flowtab_lines, property_against_uthash)
 
 Test(flowtab_lines, setting_and_removing_in_batches)
 {
-    enum { N = 300 };
-    static struct flow_key keys[N];
-    static uint64_t values[N], got[N];
     struct flows_ref *refs = NULL;
     struct rng r;
     prop_seed(&r, "flowtab lines batches");
     begin_lines();
-    for (int round = 0; round < 60; round++) {
-        size_t n = rng_below(&r, N), there = 0;
-        for (size_t i = 0; i < n; i++) {
-            keys[i] = draw(&r, 16);
-            values[i] = rng_below(&r, FLOW_MISS);
-            flows_set(&refs, keys[i], values[i]);
-        }
-        cr_assert_eq(flowtab_set_bulk(t, keys, values, n), n);
-        flowtab_get_bulk(t, keys, got, n);
-        for (size_t i = 0; i < n; i++)
-            cr_assert_eq(got[i], flows_get(refs, keys[i]));
-        n = rng_below(&r, N);
-        for (size_t i = 0; i < n; i++) {
-            keys[i] = draw(&r, 16);
-            there += flows_del(&refs, keys[i]) == 0;
-        }
-        cr_assert_eq(flowtab_del_bulk(t, keys, n), there);
-    }
+    for (int round = 0; round < 60; round++)
+        flows_churn_batch(t, &refs, &r, draw, 16, round % 2 ? 70 : FLOWS_BATCH);
     flows_assert_same(t, refs);
     flows_assert_walk(t, refs);
     flows_clear(&refs);
