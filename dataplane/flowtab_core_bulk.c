@@ -1,43 +1,21 @@
-/* flowtab_core_bulk.c - batches of flow lookups in buckets, which are drawn in flowtab_core.c.
+/* flowtab_core_bulk.c - batches of flow lookups in buckets, which are drawn in flowtab_core.c; the way of a
+ * batch is drawn in flowtab_batch.h.
  *
- * A batch goes in groups of eight keys through these steps:
- *
- *   hash      all keys; both lines of their home buckets are prefetched, AHEAD groups before they are needed
- *   probe     hashes are compared: which slots fit
- *   near      one group later, their low halves are compared and the answers written, final or not; keys
- * whose search must go on past a bucket wait, noted without a branch far       as soon as eight wait (one in
- * twenty of a full table do): their next buckets are prefetched, and searched like home buckets when the next
- * eight are there. The few that must go on even further are searched for one by one
- *
- * Groups move through a ring, one hashed and one searched at a turn, so that prefetches leave evenly and not
- * in bursts: a core has a few dozen lines under way at most, and far from its caches that bounds the rate,
- * together with the pages that lines are on. The two lines of a bucket cost little more than one there. No
- * step branches on whether a flow is there, nor on where; a mispredicted branch costs more than a lookup.
+ * Keys whose search must go on past a full bucket (one in twenty of a full table) wait until they are eight:
+ * their next buckets are prefetched, and searched like home buckets when the next eight are there. The few
+ * that must go on even further are searched for one by one. The two lines of a bucket are prefetched together
+ * and cost little more than one up to some megabytes.
  *
  * Variants, chosen when a table is made (cpuid), all tested: portable; SSE2 and AVX2 compare hashes as
- * vectors; AVX-512 hashes eight keys at once, compares all hashes of a bucket at once, and collects the slots
- * of eight lanes to compare and answer them together. The last, shorter group takes the portable steps. */
-#include "dataplane/flowtab_int.h"
-#include "dataplane/flowtab_simd.h"
-
-#define LANES  8u
-#define RING   16u /* groups under way: hashed and not yet searched, and room to index them */
-#define AHEAD  12u
-#define ALWAYS __attribute__((always_inline)) static inline
-#define APART  __attribute__((noinline)) /* registers of the loop need not survive it */
-
-#define SELDOM(x) __builtin_expect((x) != 0, 0)
-
-struct group {
-    uint64_t hash[LANES], home[LANES]; /* home: addresses of the buckets to look at */
-};
+ * vectors; AVX-512 hashes eight keys at once, compares all hashes of a bucket at once, and answers eight
+ * lanes together. The last, shorter group takes the portable steps. */
+#include "dataplane/flowtab_batch.h"
 
 /* Keys whose search goes on: those that wait until they are a whole group, and the group of those before
  * them, whose next buckets are on their way. Keys are named by their positions in the batch. */
 struct far {
     size_t wait[2 * LANES], at[LANES];
-    unsigned n_wait;
-    bool full; /* there is a group */
+    unsigned n_wait, n; /* n: of the group, all or none */
     struct group group;
     struct flow_key key[LANES];
     uint64_t value[LANES];
@@ -61,17 +39,6 @@ static uint64_t search(const struct flowtab_array *a, struct flow_key key)
     return b ? b->rest[slot].value : FLOW_MISS;
 }
 
-/* Wait for the pending lanes of the group from first on. */
-ALWAYS void wait_for(struct far *f, unsigned pending, size_t first)
-{
-    unsigned n = f->n_wait;
-    for (unsigned i = 0; i < LANES; i++) {
-        f->wait[n] = first + i;
-        n += pending >> i & 1;
-    }
-    f->n_wait = n;
-}
-
 /* Search for those lanes of a group one by one. */
 static APART void search_lanes(const struct flowtab_array *a, unsigned lanes, const struct flow_key *keys,
                                uint64_t *values)
@@ -81,8 +48,8 @@ static APART void search_lanes(const struct flowtab_array *a, unsigned lanes, co
 }
 
 /* Those that still wait in the end. */
-static void search_waiting(const struct flowtab_array *a, const struct far *f, const struct flow_key *keys,
-                           uint64_t *values)
+static void finish(const struct flowtab_array *a, const struct far *f, const struct flow_key *keys,
+                   uint64_t *values)
 {
     for (unsigned i = 0; i < f->n_wait; i++)
         values[f->wait[i]] = search(a, keys[f->wait[i]]);
@@ -110,11 +77,6 @@ static void far_step(const struct flowtab_array *a, struct group *x)
     }
 }
 
-/* What searching a group => : a bit for each lane that found nothing and must go on to the next bucket, and
- * eight bits above for each that found its hash with another key: to be searched for one by one. */
-#define AMISS_AT LANES
-#define PENDING  ((1u << AMISS_AT) - 1)
-
 /* Lane i's answer, given the slots of its bucket that hold its hash. => its two bits, where lane 0 has them.
  */
 ALWAYS unsigned answer(const struct group *x, unsigned i, unsigned fits, const struct flow_key *key,
@@ -141,99 +103,42 @@ ALWAYS void hash_portable(const struct flowtab_array *a, struct group *x, const 
 
 #define fits_portable flowtab_fits_plain
 
-#define NEAR(variant, target)                                                                                \
-    struct probed_##variant {                                                                                \
-        const struct group *group;                                                                           \
-    };                                                                                                       \
-                                                                                                             \
-    target ALWAYS struct probed_##variant probe_##variant(const struct group *x)                             \
+/* The group of far searches is done, and the next one begun where keys wait for it. */
+#define FAR(variant, target)                                                                                 \
+    target static APART void serve_##variant(const struct flowtab_array *a, struct far *f,                   \
+                                             const struct flow_key *keys, uint64_t *values)                  \
     {                                                                                                        \
-        return (struct probed_##variant){x};                                                                 \
-    }                                                                                                        \
-                                                                                                             \
-    target ALWAYS unsigned near_some_##variant(const struct group *x, const struct flow_key *keys,           \
-                                               uint64_t *values, unsigned n)                                 \
-    {                                                                                                        \
-        unsigned more = 0;                                                                                   \
-        for (unsigned i = 0; i < n; i++)                                                                     \
-            more |= answer(x, i, fits_##variant(home(x, i), x->hash[i]), &keys[i], &values[i]) << i;         \
-        return more;                                                                                         \
-    }                                                                                                        \
-                                                                                                             \
-    target ALWAYS unsigned near_##variant(const struct probed_##variant *y, const struct flow_key *keys,     \
-                                          uint64_t *values)                                                  \
-    {                                                                                                        \
-        return near_some_##variant(y->group, keys, values, LANES);                                           \
-    }
-
-/* The whole groups of a batch, and what few of them call: the group of far searches is done, and the next
- * one begun where keys wait for it. => keys done. */
-#define GROUPS(variant, target)                                                                              \
-    target static APART void far_##variant(const struct flowtab_array *a, struct far *f,                     \
-                                           const struct flow_key *keys, uint64_t *values)                    \
-    {                                                                                                        \
-        if (f->full) {                                                                                       \
+        if (f->n) {                                                                                          \
             struct probed_##variant y = probe_##variant(&f->group);                                          \
             unsigned more = near_##variant(&y, f->key, f->value);                                            \
             search_lanes(a, (more | more >> AMISS_AT) & PENDING, f->key, f->value);                          \
         }                                                                                                    \
-        for (unsigned i = 0; f->full && i < LANES; i++)                                                      \
+        for (unsigned i = 0; i < f->n; i++)                                                                  \
             values[f->at[i]] = f->value[i];                                                                  \
-        f->full = f->n_wait >= LANES;                                                                        \
-        if (!f->full)                                                                                        \
+        f->n = f->n_wait >= LANES ? LANES : 0;                                                               \
+        if (!f->n)                                                                                           \
             return;                                                                                          \
         far_gather(f, keys);                                                                                 \
         hash_##variant(a, &f->group, f->key, LANES);                                                         \
         far_step(a, &f->group);                                                                              \
-    }                                                                                                        \
-                                                                                                             \
-    target static size_t groups_##variant(const struct flowtab_array *a, const struct flow_key *keys,        \
-                                          uint64_t *values, size_t n)                                        \
-    {                                                                                                        \
-        struct group x[RING];                                                                                \
-        struct far f;                                                                                        \
-        size_t groups = n / LANES, ahead = groups < AHEAD ? groups : AHEAD;                                  \
-        if (!groups)                                                                                         \
-            return 0;                                                                                        \
-        f.n_wait = 0;                                                                                        \
-        f.full = false;                                                                                      \
-        for (size_t i = 0; i < ahead; i++)                                                                   \
-            hash_##variant(a, &x[i % RING], keys + i * LANES, LANES);                                        \
-        struct probed_##variant y = probe_##variant(&x[0]);                                                  \
-        for (size_t i = 0; i < groups; i++) {                                                                \
-            if (i + AHEAD < groups)                                                                          \
-                hash_##variant(a, &x[(i + AHEAD) % RING], keys + (i + AHEAD) * LANES, LANES);                \
-            struct probed_##variant next = probe_##variant(&x[(i + (i + 1 < groups)) % RING]);               \
-            unsigned more = near_##variant(&y, keys + i * LANES, values + i * LANES);                        \
-            y = next;                                                                                        \
-            wait_##variant(&f, more &PENDING, i *LANES);                                                     \
-            if (SELDOM(more >> AMISS_AT))                                                                    \
-                search_lanes(a, more >> AMISS_AT, keys + i * LANES, values + i * LANES);                     \
-            if (SELDOM(f.n_wait >= LANES))                                                                   \
-                far_##variant(a, &f, keys, values);                                                          \
-        }                                                                                                    \
-        far_##variant(a, &f, keys, values);                                                                  \
-        search_waiting(a, &f, keys, values);                                                                 \
-        return groups * LANES;                                                                               \
     }
 
-#define wait_portable wait_for
+#define ALL(variant, target)                                                                                 \
+    FAR(variant, target) GROUPS(variant, target, struct flowtab_array, struct far, LANES)
+
+#define finish_portable finish
 NEAR(portable, )
-GROUPS(portable, )
+ALL(portable, )
 
 /* -- x86-64 ---------------------------------------------------------------------------------------------- */
 
 #ifdef __x86_64__
 
-#define WITH_SSE2   __attribute__((target("sse2")))
-#define WITH_AVX2   __attribute__((target("avx2,bmi,bmi2,popcnt")))
-#define WITH_AVX512 FLOWTAB_AVX512_TARGET
-
-#define fits_sse2 flowtab_fits
-#define hash_sse2 hash_portable
-#define wait_sse2 wait_for
+#define fits_sse2   flowtab_fits
+#define hash_sse2   hash_portable
+#define finish_sse2 finish
 NEAR(sse2, WITH_SSE2)
-GROUPS(sse2, WITH_SSE2)
+ALL(sse2, WITH_SSE2)
 
 WITH_AVX2 ALWAYS unsigned fits_avx2(const struct flowtab_bucket *b, uint64_t h)
 {
@@ -243,21 +148,20 @@ WITH_AVX2 ALWAYS unsigned fits_avx2(const struct flowtab_bucket *b, uint64_t h)
     return (fits | (unsigned)(b->hash[4] == h) << 4) & b->taken;
 }
 
-#define hash_avx2 hash_portable
-#define wait_avx2 wait_for
+#define hash_avx2   hash_portable
+#define finish_avx2 finish
 NEAR(avx2, WITH_AVX2)
-GROUPS(avx2, WITH_AVX2)
+ALL(avx2, WITH_AVX2)
 
 WITH_AVX512 ALWAYS void hash_avx512(const struct flowtab_array *a, struct group *x,
                                     const struct flow_key *keys, unsigned n)
 {
     (void)n;
-    __m512i h = flowtab_hash8(keys);
+    __m512i h = hash8(keys);
     _mm512_storeu_si512(x->hash, h);
-    h = flowtab_home8(h, a->size, a->buckets, 7);
+    h = home8(h, a->size, a->buckets, 7);
     _mm512_storeu_si512(x->home, h);
-    flowtab_fetch8(h, 0);
-    flowtab_fetch8(h, MEM_LINE);
+    fetch8(h, 2);
 }
 
 /* => a bit for each word of lane i's home bucket that is its hash, be it in a slot or not. */
@@ -288,8 +192,8 @@ WITH_AVX512 ALWAYS struct probed_avx512 probe_avx512(const struct group *x)
     const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
     struct probed_avx512 y;
     __mmask64 words = _mm512_kunpackd(words4_avx512(x, 4), words4_avx512(x, 0));
-    __m512i counts = _mm512_permutex2var_epi64(flowtab_load4(x->home, COUNTS - 8), odd,
-                                               flowtab_load4(x->home + 4, COUNTS - 8));
+    __m512i counts =
+        _mm512_permutex2var_epi64(load4(x->home, COUNTS - 8), odd, load4(x->home + 4, COUNTS - 8));
     __m512i bits = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128((long long)words));
     bits = _mm512_ternarylogic_epi64(bits, counts, _mm512_set1_epi64(FLOWTAB_ALL_TAKEN), 0x80);
     y.fits = _mm512_test_epi64_mask(bits, bits);
@@ -308,7 +212,7 @@ WITH_AVX512 ALWAYS unsigned near_avx512(const struct probed_avx512 *y, const str
     const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
     uint64_t slot[8];
     _mm512_storeu_si512(slot, y->slot);
-    __m512i a = flowtab_load4(slot, SLOTS + 63 * 16), b = flowtab_load4(slot + 4, SLOTS + 63 * 16);
+    __m512i a = load4(slot, SLOTS + 63 * 16), b = load4(slot + 4, SLOTS + 63 * 16);
     __m512i low = _mm512_permutex2var_epi64(_mm512_loadu_si512(keys), odd, _mm512_loadu_si512(keys + 4));
     __mmask8 same = _mm512_mask_cmpeq_epi64_mask(y->fits, _mm512_permutex2var_epi64(a, odd, b), low);
     __m512i value = _mm512_permutex2var_epi64(a, even, b);
@@ -316,15 +220,8 @@ WITH_AVX512 ALWAYS unsigned near_avx512(const struct probed_avx512 *y, const str
     return (unsigned)(y->passers & ~y->fits & 0xff) | (unsigned)(y->fits ^ same) << AMISS_AT;
 }
 
-WITH_AVX512 ALWAYS void wait_avx512(struct far *f, unsigned pending, size_t first)
-{
-    const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-    __m512i at = _mm512_add_epi64(_mm512_set1_epi64((long long)first), lane);
-    _mm512_storeu_si512(f->wait + f->n_wait, _mm512_maskz_compress_epi64((__mmask8)pending, at));
-    f->n_wait += (unsigned)__builtin_popcount(pending);
-}
-
-GROUPS(avx512, WITH_AVX512)
+#define finish_avx512 finish
+ALL(avx512, WITH_AVX512)
 
 static bool have(enum flowtab_variant v)
 {
