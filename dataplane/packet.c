@@ -121,7 +121,7 @@ void packet_put(struct packet_pool *pool, struct packet *p)
 
 /* -- parsing --------------------------------------------------------------------------------------------- */
 
-static int parse_tcp(const uint8_t *t, uint32_t room, struct packet_info *out)
+static inline int parse_tcp(const uint8_t *t, uint32_t room, struct packet_info *out)
 {
     if (room < WIRE_TCP_HLEN)
         return -EBADMSG;
@@ -183,7 +183,7 @@ static int parse_icmp(const uint8_t *t, uint32_t room, struct packet_info *out)
 
 /* Fields of the IPv4 header at ip, with avail bytes behind it; whole: the datagram must be there to its end.
  */
-static int parse_ip(const uint8_t *ip, size_t avail, bool whole, struct packet_info *out)
+static inline int parse_ip(const uint8_t *ip, size_t avail, bool whole, struct packet_info *out)
 {
     if (avail < WIRE_IP_HLEN)
         return -EBADMSG;

@@ -46,6 +46,7 @@ struct way {
     ip4 addr, public_addr; /* that packets may come to; 0: none */
     uint16_t fits;         /* packets up to that size fit any link; 0: nothing is kept here */
     uint16_t mtu;          /* 0: as the link */
+    uint8_t turn;          /* bits by which source and destination are turned to stand as outbound */
     uint8_t more;          /* LANE_MORE, or 0 */
     bool endpoint;
     bool balances;   /* packets that a load balancer hands over come this way */
@@ -107,6 +108,7 @@ static struct way way_of(const struct image_port *at, bool inbound)
                                 : at->mtu ? at->mtu
                                           : LINK_MTU,
                         .mtu = at->mtu,
+                        .turn = inbound ? 0 : 32,
                         .more = at->kind == PORT_NIC ? 0 : LANE_MORE,
                         .endpoint = at->kind == PORT_ENDPOINT,
                         .balances = inbound && at->kind == PORT_NIC,
@@ -156,8 +158,10 @@ static inline unsigned parse_tcp(const uint8_t *t, uint32_t bytes)
 {
     if (bytes < WIRE_IP_HLEN + WIRE_TCP_HLEN)
         return LANE_ODD;
-    const uint32_t hlen = (uint32_t)(t[WIRE_TCP_OFF] >> 4) * 4;
-    return hlen < WIRE_TCP_HLEN || hlen > bytes - WIRE_IP_HLEN ? LANE_ODD : t[WIRE_TCP_FLAGS] & LANE_FLAGS;
+    const uint32_t words = t[WIRE_TCP_OFF] >> 4;
+    if (words != 5 && (words < 5 || words * 4 > bytes - WIRE_IP_HLEN))
+        return LANE_ODD;
+    return t[WIRE_TCP_FLAGS] & LANE_FLAGS;
 }
 
 static inline unsigned parse_udp(const uint8_t *t, uint32_t bytes)
@@ -168,10 +172,10 @@ static inline unsigned parse_udp(const uint8_t *t, uint32_t bytes)
 
 /* => the outbound key of a packet; both: source and destination, ports: the same, as they stand in the
  * header. */
-static inline struct flow_key outbound_key(const struct pipe_packet *k, uint8_t proto, uint64_t both,
-                                           uint32_t ports)
+static inline struct flow_key outbound_key(const struct way *w, const struct pipe_packet *k, uint8_t proto,
+                                           uint64_t both, uint32_t ports)
 {
-    const unsigned by = 32u * !k->inbound, half = by / 2;
+    const unsigned by = w->turn, half = by / 2;
     const uint64_t turned = both << by | both >> (-by & 63);
     const uint32_t turned_ports = ports << half | ports >> (-half & 31);
     return flow_key_make(k->port, 0, proto, (uint32_t)turned, (uint32_t)(turned >> 32),
@@ -203,7 +207,7 @@ static inline unsigned parse(const struct way *w, const struct pipe_packet *k, s
     if (bytes > w->fits)
         what |= w->fits ? LANE_LARGE : LANE_ODD;
     const ip4 to = wire_get32(ip + WIRE_IP_DST);
-    *key = outbound_key(k, proto, (uint64_t)wire_get32(ip + WIRE_IP_SRC) << 32 | to, wire_get32(t));
+    *key = outbound_key(w, k, proto, (uint64_t)wire_get32(ip + WIRE_IP_SRC) << 32 | to, wire_get32(t));
     if (to == w->public_addr && to) {
         key->src = w->addr;
         what |= LANE_PUBLIC;
@@ -356,8 +360,7 @@ static bool hit(struct batch *b, struct pipe_packet *k, const struct lane *l, co
     pass(b, k, l, pair, h);
     carry_any(b, k, flags);
     if (what & (TCP_FIN | TCP_RST))
-        pipe_note_close(b->p, 2 * pair->number + k->inbound, what & (TCP_FIN | TCP_RST | TCP_SYN | TCP_ACK),
-                        b->now);
+        pipe_note_close(b->p, pair, k->inbound, what & LANE_FLAGS, b->now);
     return true;
 }
 

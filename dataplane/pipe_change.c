@@ -24,7 +24,7 @@ static bool cuts(const struct image *before, const struct image *after, const st
     const uint32_t port = flow_key_port(s->key);
     if (!s->flow || s->answer || flow_key_proto(s->key) != IPPROTO_NR_TCP || port >= before->n_ports ||
         port >= after->n_ports || !after->port[port].up)
-        return false; /* what is gone resets nothing */
+        return false;                            /* what is gone resets nothing */
     if (before->port[port].kind == PORT_SERVICE) /* it is elsewhere now: PE-29 */
         return before->port[port].underlay.region != after->port[port].underlay.region;
     if (before->port[port].kind == PORT_ENDPOINT)
@@ -48,7 +48,7 @@ int pipe_cut_by_change(struct pipe *p, const struct image *before, const struct 
     if (!list)
         return -ENOMEM;
     for (uint32_t i = 0; i < 2 * p->n_pairs; i++)
-        if (cuts(before, after, pipe_record(p, i)))
+        if (pipe_hot(p, i)->flags & FLOW_USED && cuts(before, after, pipe_record(p, i)))
             list[n++] = pipe_record(p, i)->flow;
     qsort(list, n, sizeof *list, by_number);
     for (size_t i = 0; i < n; i++)

@@ -42,58 +42,58 @@ static void queue(struct pipe *p, struct closed c)
     p->closed[(p->first_closed + p->n_closed++) & (p->cap_closed - 1)] = c;
 }
 
-void pipe_note_close(struct pipe *p, uint32_t number, uint8_t flags, int64_t now)
+/* => whether others remember the connection, too (B-01, PE-24). What they change is never kept as a decision,
+ * so that one spares looking. */
+static bool is_shared(const struct pipe *p, const struct flow_pair *pair)
 {
+    const struct flow_state *s = pipe_record(p, 2 * pair->number);
+    return !(pair->half[0].flags & pair->half[1].flags & FLOW_DECIDED) &&
+           (s[0].extra != NONE32 || s[1].extra != NONE32);
+}
+
+void pipe_note_close(struct pipe *p, struct flow_pair *pair, unsigned dir, uint8_t flags, int64_t now)
+{
+    struct flow_hot *half = pair->half;
     if (p->linger == INT64_MAX || !(flags & (TCP_FIN | TCP_RST | TCP_SYN)))
         return;
-    struct flow_pair *pair = pipe_pair(p, number / 2);
-    struct flow_hot *first = &pair->half[0], *h = &pair->half[number & 1];
     if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) { /* the five values are used again */
-        pair->half[0].flags &= (uint8_t) ~(FLOW_FIN | FLOW_CLOSED);
-        pair->half[1].flags &= (uint8_t) ~(FLOW_FIN | FLOW_CLOSED);
+        half[0].flags &= (uint8_t) ~(FLOW_FIN | FLOW_CLOSED);
+        half[1].flags &= (uint8_t) ~(FLOW_FIN | FLOW_CLOSED);
         return;
     }
-    h->flags |= flags & TCP_FIN ? FLOW_FIN : 0;
-    if (!(flags & TCP_RST) && !(pair->half[0].flags & pair->half[1].flags & FLOW_FIN))
+    half[dir].flags |= flags & TCP_FIN ? FLOW_FIN : 0;
+    const uint8_t both = half[0].flags & half[1].flags;
+    if (!(both & FLOW_USED) || !(flags & TCP_RST || both & FLOW_FIN) || is_shared(p, pair))
         return;
-    if (pipe_record(p, number)->extra != NONE32 || pipe_record(p, number ^ 1)->extra != NONE32)
-        return; /* others remember it, too (B-01, PE-24) */
-    first->flags |= FLOW_CLOSED;
-    pair->half[1].flags |= FLOW_CLOSED;
-    if (first->flags & FLOW_QUEUED)
-        return;
-    first->flags |= FLOW_QUEUED;
-    queue(p, (struct closed){number / 2, now});
+    half[1].flags |= FLOW_CLOSED;
+    const bool queued = half[0].flags & FLOW_QUEUED;
+    half[0].flags |= FLOW_CLOSED | FLOW_QUEUED;
+    if (!queued)
+        queue(p, (struct closed){pair, now});
 }
 
 /* => whether the pair at the head of the queue, which is taken off, is to be given back. */
-static bool turn(struct pipe *p, uint32_t *pair, int64_t now)
+static bool turn(struct pipe *p, struct flow_pair **pair, int64_t now)
 {
-    const uint32_t i = *pair = p->closed[p->first_closed++ & (p->cap_closed - 1)].pair;
-    struct flow_pair *at = pipe_pair(p, i);
-    struct flow_hot *first = &at->half[0];
+    struct flow_pair *at = *pair = p->closed[p->first_closed++ & (p->cap_closed - 1)].pair;
     p->n_closed--;
-    first->flags &= (uint8_t)~FLOW_QUEUED;
-    if (!(first->flags & FLOW_CLOSED))
+    at->half[0].flags &= (uint8_t)~FLOW_QUEUED;
+    if (!(at->half[0].flags & FLOW_CLOSED))
         return false;
     if (now - at->seen > p->linger)
         return true;
-    first->flags |= FLOW_QUEUED;
-    queue(p, (struct closed){i, now});
+    at->half[0].flags |= FLOW_QUEUED;
+    queue(p, (struct closed){at, now});
     return false;
 }
 
 /* The next n of the queue have their turn. */
 static void turns(struct pipe *p, size_t n, int64_t now)
 {
-    uint32_t dead[GROUP];
+    struct flow_pair *dead[GROUP];
     size_t n_dead = 0;
-    for (size_t k = 0; k < n; k++) {
-        const uint32_t i = p->closed[(p->first_closed + k) & (p->cap_closed - 1)].pair;
-        __builtin_prefetch(pipe_pair(p, i), 1);
-        __builtin_prefetch(pipe_record(p, 2 * i), 1);
-        __builtin_prefetch(pipe_record(p, 2 * i + 1), 1);
-    }
+    for (size_t k = 0; k < n; k++)
+        __builtin_prefetch(p->closed[(p->first_closed + k) & (p->cap_closed - 1)].pair, 1);
     for (size_t k = 0; k < n; k++)
         n_dead += turn(p, &dead[n_dead], now);
     pipe_pairs_free(p, dead, n_dead);

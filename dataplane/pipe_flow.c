@@ -186,14 +186,11 @@ static uint32_t pair_make(struct pipe *p, struct flow_key key, uint32_t pair)
 }
 
 /* Give a record back. => whether its pair has none left. */
-static bool record_free(struct pipe *p, uint32_t number)
+static bool record_free(struct pipe *p, struct flow_pair *pair, unsigned dir, struct flow_key key)
 {
-    struct flow_pair *pair = pipe_pair(p, number / 2);
-    struct flow_state *s = pipe_record(p, number);
-    p->count[flow_key_port(s->key)].n[flow_key_dir(s->key)]--;
+    p->count[flow_key_port(key)].n[dir]--;
     p->n_records--;
-    *s = (struct flow_state){0};
-    pair->half[number & 1] = (struct flow_hot){.flags = pair->half[number & 1].flags & FLOW_QUEUED};
+    pair->half[dir].flags &= FLOW_QUEUED;
     return !((pair->half[0].flags | pair->half[1].flags) & FLOW_USED);
 }
 
@@ -205,28 +202,36 @@ static void pair_free(struct pipe *p, uint32_t pair)
     p->free_pair[p->n_free++] = pair;
 }
 
-void pipe_pairs_free(struct pipe *p, const uint32_t *pair, size_t n)
+/* => the first record that the pair has. */
+static const struct flow_state *first_of(const struct pipe *p, const struct flow_pair *pair)
+{
+    return pipe_record(p, 2 * pair->number) + !(pair->half[0].flags & FLOW_USED);
+}
+
+void pipe_pairs_free(struct pipe *p, struct flow_pair *const *pair, size_t n)
 {
     struct flow_key key[PIPE_FREE_GROUP];
     if (!n)
         return;
+    for (size_t i = 0; i < n; i++)
+        __builtin_prefetch(first_of(p, pair[i]));
     for (size_t i = 0; i < n; i++) {
-        const uint32_t first = 2 * pair[i] + !(pipe_hot(p, 2 * pair[i])->flags & FLOW_USED);
-        key[i] = outbound(pipe_record(p, first)->key);
-        if (!record_free(p, first))
-            record_free(p, first + 1);
+        const struct flow_key first = first_of(p, pair[i])->key;
+        key[i] = outbound(first);
+        if (!record_free(p, pair[i], flow_key_dir(first), first))
+            record_free(p, pair[i], 1, first);
     }
     flowtab_del_bulk(p->index, key, n);
     for (size_t i = 0; i < n; i++)
-        pair_free(p, pair[i]);
+        pair_free(p, pair[i]->number);
 }
 
 static void give_back(struct pipe *p, uint32_t number)
 {
-    const struct flow_key key = outbound(pipe_record(p, number)->key);
-    if (!record_free(p, number))
+    const struct flow_key key = pipe_record(p, number)->key;
+    if (!record_free(p, pipe_pair(p, number / 2), number & 1, key))
         return;
-    flowtab_del(p->index, key);
+    flowtab_del(p->index, outbound(key));
     pair_free(p, number / 2);
 }
 
@@ -350,9 +355,10 @@ static bool is_kept(const struct ctx *c, bool inbound)
 {
     const struct packet_info *in = c->info;
     const struct pipe_decision *d = c->d;
-    return !c->varies && d->reason == REASON_NONE && !d->absorbed && !d->insert && !d->watch && !d->seq_add &&
-           !d->ack_add && (!d->set_dst || (inbound && c->at->kind == PORT_NIC)) &&
-           pipe_keeps(c->at->kind, inbound) && !in->stands_for_error && !in->mf && !in->frag_offset &&
+    return !c->varies && c->record->extra == NONE32 && d->reason == REASON_NONE && !d->absorbed &&
+           !d->insert && !d->watch && !d->seq_add && !d->ack_add &&
+           (!d->set_dst || (inbound && c->at->kind == PORT_NIC)) && pipe_keeps(c->at->kind, inbound) &&
+           !in->stands_for_error && !in->mf && !in->frag_offset &&
            (in->proto == IPPROTO_NR_TCP || in->proto == IPPROTO_NR_UDP);
 }
 
@@ -396,7 +402,7 @@ void pipe_decided(struct ctx *c, bool inbound)
     if (pipe_count_packet(h, c->info->ip_len))
         pipe_count_carry(p, c->record->number);
     if (c->info->proto == IPPROTO_NR_TCP && !c->info->frag_offset)
-        pipe_note_close(p, c->record->number, c->info->tcp_flags, c->now);
+        pipe_note_close(p, pipe_pair(p, c->record->number / 2), inbound, c->info->tcp_flags, c->now);
 }
 
 void pipe_count_carry(struct pipe *p, uint32_t number)

@@ -120,7 +120,7 @@ static inline uint16_t nat_port(const struct nat_state *n)
 }
 
 struct closed { /* TCP connection, since when */
-    uint32_t pair;
+    struct flow_pair *pair;
     int64_t at;
 };
 
@@ -146,7 +146,7 @@ struct pipe {
     struct flow_pair *pair[PIPE_SEGMENTS];
     struct flow_state *state[PIPE_SEGMENTS];
     uint32_t n_pairs,
-        *free_pair; /* pairs that were ever used; of these, given back: all zero but FLOW_QUEUED */
+        *free_pair; /* pairs that were ever used; of these, given back: without flags but FLOW_QUEUED */
     size_t n_free, cap_free, n_records;
     uint64_t freed, pairs_made; /* count pairs given back, and taken */
     struct sweep sweep;
@@ -268,11 +268,12 @@ struct flow_state *pipe_state_touch(struct ctx *c, bool inbound);
 void pipe_decided(struct ctx *c, bool inbound);
 /* Give the records of n pairs back, whatever their age; each pair once. */
 #define PIPE_FREE_GROUP 32u
-void pipe_pairs_free(struct pipe *p, const uint32_t *pair, size_t n);
+void pipe_pairs_free(struct pipe *p, struct flow_pair *const *pair, size_t n);
 /* What a NIC lets out, its answers come in to: decide for them, too. s: the flow's new record, outbound. */
 void pipe_decide_answers(const struct ctx *c, const struct flow_state *s);
-/* A connection's packet was passed on: remember which ends closed. Only with pipe_linger. */
-void pipe_note_close(struct pipe *p, uint32_t number, uint8_t tcp_flags, int64_t now);
+/* A connection's packet was passed on, in direction dir: remember which ends closed. Only with pipe_linger.
+ */
+void pipe_note_close(struct pipe *p, struct flow_pair *pair, unsigned dir, uint8_t tcp_flags, int64_t now);
 /* => whether that kind of port decides alike for all packets of a flow that it admitted, as long as no stage
  * says otherwise (varies). */
 bool pipe_keeps(enum port_kind kind, bool inbound);

@@ -333,7 +333,8 @@ uint32_t nat_provider(struct ctx *c)
     struct pipe *p = c->p;
     uint64_t i = flowtab_get(p->nat_index,
                              nat_key(c->at->pool, true, c->info->proto, c->src, c->dst, c->sport, c->dport));
-    if (i == FLOW_MISS || p->nat[i].owner >= 2 * p->n_pairs || pipe_record(p, p->nat[i].owner)->extra != i)
+    if (i == FLOW_MISS || p->nat[i].owner >= 2 * p->n_pairs ||
+        !(pipe_hot(p, p->nat[i].owner)->flags & FLOW_USED) || pipe_record(p, p->nat[i].owner)->extra != i)
         return PORT_NONE;
     const struct flow_key k = pipe_record(p, p->nat[i].owner)->key;
     p->nat[i].seen = c->now;

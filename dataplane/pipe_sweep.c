@@ -87,13 +87,14 @@ static bool is_dead(const struct pipe *p, const struct image *img, const struct 
 /* The next n pairs of the round. */
 static void look(struct pipe *p, const struct image *img, int64_t now, size_t n)
 {
-    uint32_t dead[PIPE_FREE_GROUP];
+    struct flow_pair *dead[PIPE_FREE_GROUP];
     size_t n_dead = 0;
     int64_t earliest = p->sweep.earliest;
     for (; n > 0; n--, p->sweep.at++) {
-        if (!is_dead(p, img, pipe_pair(p, p->sweep.at), now, &earliest))
+        struct flow_pair *pair = pipe_pair(p, p->sweep.at);
+        if (!is_dead(p, img, pair, now, &earliest))
             continue;
-        dead[n_dead++] = p->sweep.at;
+        dead[n_dead++] = pair;
         if (n_dead < PIPE_FREE_GROUP)
             continue;
         pipe_pairs_free(p, dead, n_dead);

@@ -4,7 +4,7 @@
 int pipe_view_of(const struct image *img, uint32_t port, const struct packet *p, struct pipe_view *v)
 {
     int rc = packet_parse(p->data, p->len, &v->info);
-    v->error = rc == 0 && img->port[port].kind != PORT_SERVICE &&
+    v->error = rc == 0 && v->info.proto == IPPROTO_NR_ICMP && img->port[port].kind != PORT_SERVICE &&
                packet_parse_inner(p->data, &v->info, &v->quoted) == 0;
     if (v->error) {
         v->answer = v->quoted;
