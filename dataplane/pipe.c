@@ -541,18 +541,21 @@ static void in(struct ctx *c)
 void pipe_walk(struct pipe *p, const struct image *img, int64_t now, const struct pipe_at *at,
                const struct packet_info *info, struct packet_meta *meta, struct pipe_decision *d)
 {
-    struct ctx c = {.p = p,
-                    .img = img,
-                    .now = now,
-                    .port = at->port,
-                    .info = info,
-                    .meta = meta,
-                    .ahead = at->ahead,
-                    .asked = at->asked,
-                    .key = at->key,
-                    .had = at->pair,
-                    .pair = PAIR_UNKNOWN,
-                    .nat = NONE32};
+    struct ctx c; /* what is not set here, begin sets; to clear it all first takes longer */
+    c.p = p;
+    c.img = img;
+    c.now = now;
+    c.port = at->port;
+    c.info = info;
+    c.meta = meta;
+    c.pair = PAIR_UNKNOWN;
+    c.key = at->key;
+    c.had = at->pair;
+    c.ahead = at->ahead;
+    c.asked = at->asked;
+    c.record = NULL;
+    c.nat = NONE32;
+    c.identity = c.varies = false;
     begin(&c, d, at->inbound);
     if (!at->inbound)
         meta->last_hop = at->port;

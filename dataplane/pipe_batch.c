@@ -261,15 +261,16 @@ static inline void carry(struct packet_meta *m, const struct pipe_packet *k)
     m->balanced = 0; /* inbound it is 0 already */
 }
 
-/* The same wherever it is. */
-static void carry_any(const struct batch *b, const struct pipe_packet *k, uint8_t flags)
+/* The same at no machine's port, or where the packet gets an identity. */
+static __attribute__((noinline)) void carry_more(const struct batch *b, const struct pipe_packet *k,
+                                                 uint8_t flags)
 {
     const struct image_port *at = &b->img->port[k->port];
     struct packet_meta *m = &k->packet->meta;
+    if (!k->inbound)
+        m->last_hop = k->port;
     if (at->kind == PORT_NIC)
         carry(m, k);
-    else if (!k->inbound)
-        m->last_hop = k->port;
     if (at->kind == PORT_ENDPOINT) {
         m->endpoint = k->inbound ? k->port : PORT_NONE;
         m->realm = k->inbound ? at->realm : m->realm;
@@ -358,7 +359,10 @@ static bool hit(struct batch *b, struct pipe_packet *k, const struct lane *l, co
     if ((flags & (FLOW_NAT | FLOW_SNAT) || what & LANE_PUBLIC) && !translate(b, k, l, key, h))
         return false;
     pass(b, k, l, pair, h);
-    carry_any(b, k, flags);
+    if (what & LANE_MORE || flags & FLOW_IDENTITY)
+        carry_more(b, k, flags);
+    else
+        carry(&k->packet->meta, k);
     if (what & (TCP_FIN | TCP_RST))
         pipe_note_close(b->p, pair, k->inbound, what & LANE_FLAGS, b->now);
     return true;
