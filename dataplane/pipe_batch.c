@@ -350,12 +350,15 @@ static bool hit(struct batch *b, struct pipe_packet *k, const struct lane *l, co
     const uint8_t flags = h->flags, what = l->what;
     const int64_t silent = b->now - pair->seen;
     if (what & LANE_ODD || !(flags & FLOW_DECIDED) || h->epoch != b->epoch || silent > w->timeout ||
-        (pair->half[0].flags & FLOW_CLOSED && silent > b->p->linger) ||
-        (what & LANE_LARGE && too_large(b, w, l->bytes, h->link)))
+        (pair->half[0].flags & FLOW_CLOSED && silent > b->p->linger))
         return false;
-    /* what opens a connection always walks; its MSS may be lowered besides */
-    if (what & TCP_SYN && (!(what & TCP_ACK) || w->lowers_mss))
-        return false;
+    if (what & (LANE_LARGE | TCP_SYN)) {
+        if (what & LANE_LARGE && too_large(b, w, l->bytes, h->link))
+            return false;
+        /* what opens a connection always walks; its MSS may be lowered besides */
+        if (what & TCP_SYN && (!(what & TCP_ACK) || w->lowers_mss))
+            return false;
+    }
     if ((flags & (FLOW_NAT | FLOW_SNAT) || what & LANE_PUBLIC) && !translate(b, k, l, key, h))
         return false;
     pass(b, k, l, pair, h);
