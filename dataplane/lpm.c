@@ -36,10 +36,11 @@
  * right, until the next change or rebuild succeeds: a table can always answer, and removal can always be
  * done.
  *
- * Costs: an update is a search in the routes and a walk of one path, about half a microsecond; what lies
- * below a short prefix is walked through, and once in as many changes as there are routes all is compiled
- * anew (2 ms at 28,000 routes, 60 at 900,000). About 4 bytes of image a route in a full Internet table, 9
- * where most routes are /32s in runs, 70 in small tables, which are generous; 8 to 12 bytes for the route
+ * Costs: an update is a search in the routes, a walk of one path and its part of keeping the image as good as
+ * new, about a microsecond; what lies below a short prefix is walked through (0.2 ms for the default route
+ * above 28,000). Only a table that has grown by half, lost half, or moved elsewhere is compiled anew at once
+ * (2 ms at 28,000 routes, 50 at 900,000). About 4 bytes of image a route in a full Internet table, 9 where
+ * most routes are /32s in runs, 30 to 70 in small tables, which are generous; 8 to 12 bytes for the route
  * itself.
  */
 #include "dataplane/lpm.h"

@@ -21,6 +21,7 @@
 /* A cut: by point, numbered as in a heap down to the bytes; pieces and their cost. */
 struct cut {
     uint8_t pick[512];
+    uint64_t cost;                    /* of all pieces, without fees */
     uint32_t next[LPM_HEAD_MORE + 1]; /* the first free piece for a byte with so many bits more */
 };
 
@@ -89,11 +90,13 @@ static uint32_t place_pieces(struct cut *c)
 
 static void cut_best(const uint32_t *top, struct cut *c)
 {
-    uint32_t fee = 8;
-    do {
-        cut_point(top, 1, fee, c);
-        fee += fee / 2;
-    } while (place_pieces(c) > LPM_PIECES && fee < UINT32_MAX / 2);
+    for (uint32_t fee = 8; fee < UINT32_MAX / 2; fee += fee / 2) {
+        uint64_t cost = cut_point(top, 1, fee, c);
+        uint32_t pieces = place_pieces(c);
+        c->cost = cost - (uint64_t)fee * pieces;
+        if (pieces <= LPM_PIECES)
+            return;
+    }
 }
 
 /* -- emitting -------------------------------------------------------------------------------------------- */
@@ -164,6 +167,7 @@ void lpm_head_compile(struct lpm_image *m)
     m->broken |= !p->top || !lpm_plan_weigh(p, 0, 0);
     if (!m->broken) {
         cut_best(p->top, &c);
+        m->first_cost = c.cost;
         emit_point(m, &c, (struct range){.hi = p->n}, 0, 1);
     }
     mem_free(p->top, LPM_TOP * sizeof *p->top);

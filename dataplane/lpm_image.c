@@ -4,14 +4,18 @@
  * routes below it. Each gap is painted with the new answer (that of the route, or, when it was removed, of
  * the longest prefix around it). Painting walks down where a gap ends within a slot; a node that a gap covers
  * goes. Two things painting cannot do: cut a leaf in two, and write an answer or a node into a packed node
- * that has no room for it; a fork is a leaf here. Then that leaf or that node is compiled anew from the
- * requested routes, which are up to date already, so that whatever else was to be painted there is right from
- * then on.
+ * that has no room for it; a fork is a leaf here, unless the changed route is around all of it. Then that
+ * leaf or that node is compiled anew from the requested routes, which are up to date already, so that
+ * whatever else was to be painted there is right from then on.
  *
  * So a change costs the length of its own path, and what is compiled anew is at most one packed node a level.
- * The cuts of the nodes above stay as they were, though they may no longer be the best: after as many changes
- * as there were routes, or when the nodes take twice the memory, the image is rebuilt as a whole, which is a
- * constant for each change. A node that comes to hold one answer only becomes a leaf at once.
+ * The cuts of the nodes above stay as they were, though they may no longer be the best. Therefore changes go
+ * on to renew the image region by region, a region being what hangs from one slot of a piece's first node:
+ * about one route is compiled anew for each that changes, so that after as many changes as there are routes
+ * all regions are as good as new, and no change takes long. The pieces and their first nodes remain until
+ * there are half as many routes again or half of them, the nodes take twice the memory, or a round of
+ * renewing has found that a route costs a quarter more, by the plan's measure, than when the pieces were cut:
+ * then the image is rebuilt as a whole. A node that comes to hold one answer only becomes a leaf at once.
  *
  * Nodes are powers of two of bytes, from 8 on, and lie at multiples of their size. What is left out before a
  * large one, as freed nodes, waits in a list for its size; larger ones are split when there is nothing else.
@@ -25,10 +29,14 @@
 #include <errno.h>
 #include <string.h>
 
-#define PAD      8 /* bytes behind the last node: a lookup reads four wherever an element begins */
-#define NO_UNIT  UINT32_MAX
-#define UNIT_LOG 3     /* log2 of LPM_UNIT */
-#define PLAN_MAX 65536 /* bytes of working memory that are kept from one change to the next */
+#define PAD         8 /* bytes behind the last node: a lookup reads four wherever an element begins */
+#define NO_UNIT     UINT32_MAX
+#define UNIT_LOG    3 /* log2 of LPM_UNIT */
+#define NO_SLOT     SIZE_MAX
+#define REGIONS     16  /* looked at by a change, of which one is renewed */
+#define REGION_MOST 512 /* routes of it */
+#define COST_SLACK  16384
+#define PLAN_MAX    65536 /* bytes of working memory that are kept from one change to the next */
 
 /* -- memory ---------------------------------------------------------------------------------------------- */
 
@@ -201,24 +209,30 @@ void lpm_node_paint(struct lpm_image *m, uint32_t node, uint32_t first, uint32_t
 
 /* -- changing -------------------------------------------------------------------------------------------- */
 
-/* => the entry for all below addr/depth, from the requested routes. */
-static uint32_t compile(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned depth)
+/* Let the plan's routes be those below addr/depth, but no more than so many. */
+static void collect(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned depth,
+                    uint32_t most)
 {
-    uint32_t last = addr | ~ip4_mask(depth), hop = lpm_rib_match(r, addr, depth);
+    uint32_t last = addr | ~ip4_mask(depth);
     struct lpm_cursor c = lpm_rib_seek(r, addr, depth + 1);
     uint64_t route;
     m->plan.n = 0;
-    while (lpm_rib_next(r, &c, &route) && lpm_route_addr(route) <= last)
-        if (lpm_route_len(route) > depth && lpm_plan_add(&m->plan, route)) {
-            m->broken = true;
-            return LPM_LEAF;
-        }
-    return lpm_plan_compile(m, depth, hop);
+    while (m->plan.n < most && !m->broken && lpm_rib_next(r, &c, &route) && lpm_route_addr(route) <= last)
+        if (lpm_route_len(route) > depth)
+            m->broken = lpm_plan_add(&m->plan, route) != 0;
 }
 
-/* Addresses that shall have one answer. */
+/* => the entry for all below addr/depth, from the requested routes. */
+static uint32_t compile(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned depth)
+{
+    collect(m, r, addr, depth, UINT32_MAX);
+    return m->broken ? LPM_LEAF : lpm_plan_compile(m, depth, lpm_rib_match(r, addr, depth));
+}
+
+/* Addresses that shall have one answer; the length of the route that changed. */
 struct gap {
     uint32_t first, last, hop;
+    unsigned len;
 };
 
 static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t entry, uint32_t addr,
@@ -247,6 +261,13 @@ static void paint_slots(struct lpm_image *m, const struct lpm_rib *r, size_t slo
     }
 }
 
+/* => a fork once a route around it has changed: a fork is only made where one route is within, so that all
+ * others of its addresses have the same route. */
+static uint32_t fork_around(uint32_t fork, uint32_t hop)
+{
+    return (fork >> 8 & 255) == hop ? LPM_LEAF | hop : (fork & ~255u) | hop;
+}
+
 /* => what stands for addr/depth once the part of the gap in it is painted. */
 static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t entry, uint32_t addr,
                       unsigned depth, struct gap g)
@@ -256,6 +277,8 @@ static uint32_t paint(struct lpm_image *m, const struct lpm_rib *r, uint32_t ent
         tree_free(m, entry);
         return LPM_LEAF | g.hop;
     }
+    if (entry & LPM_FORK && !lpm_is_node(entry) && g.len <= depth && lpm_hop_size(g.hop) == 0)
+        return fork_around(entry, g.hop);
     if (!lpm_is_node(entry))
         return entry == (LPM_LEAF | g.hop) ? entry : compile(m, r, addr, depth);
     unsigned below = depth + lpm_node_bits(entry);
@@ -292,7 +315,7 @@ static void paint_pieces(struct lpm_image *m, const struct lpm_rib *r, struct ga
 
 static void update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len)
 {
-    struct gap g = {.first = addr, .hop = lpm_rib_match(r, addr, len)};
+    struct gap g = {.first = addr, .hop = lpm_rib_match(r, addr, len), .len = len};
     uint32_t end = addr | ~ip4_mask(len);
     struct lpm_cursor c = lpm_rib_seek(r, addr, len + 1);
     uint64_t route;
@@ -313,13 +336,104 @@ static void update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, 
         paint_pieces(m, r, g);
 }
 
+/* -- renewing -------------------------------------------------------------------------------------------- */
+
+/* What is compiled anew by itself: a slot of a piece's first node, or, where that is packed, a piece. */
+struct region {
+    uint32_t addr, piece;
+    size_t slot; /* of the pool, or NO_SLOT */
+    unsigned depth;
+};
+
+static struct region region_around(const struct lpm_image *m, uint32_t addr)
+{
+    uint32_t piece = lpm_head_piece(&m->head, addr), entry = m->head.entry[piece];
+    unsigned depth = m->head.depth[piece], bits = lpm_node_bits(entry);
+    struct region x = {.addr = addr & ip4_mask(depth), .piece = piece, .slot = NO_SLOT, .depth = depth};
+    if (lpm_is_node(entry) && lpm_node_size(entry) == 2) {
+        x.slot = lpm_node_at(entry) / sizeof *m->pool + (addr << depth >> (32 - bits));
+        x.depth += bits;
+        x.addr = addr & ip4_mask(x.depth);
+    }
+    return x;
+}
+
+static uint32_t *region_entry(struct lpm_image *m, const struct region *x)
+{
+    return x->slot == NO_SLOT ? &m->head.entry[x->piece] : m->pool + x->slot;
+}
+
+/* => routes with an address in addr/depth. */
+static size_t count_below(const struct lpm_rib *r, uint32_t addr, unsigned depth)
+{
+    uint32_t last = addr | ~ip4_mask(depth);
+    struct lpm_cursor end = {.part = r->parts};
+    return lpm_rib_between(r, lpm_rib_seek(r, addr, 0),
+                           last == UINT32_MAX ? end : lpm_rib_seek(r, last + 1, 0));
+}
+
+/* Compile a region anew, if it is a node; its cost, without steps in a piece's first node, to m->cost.
+ * => how many routes that took. */
+static uint32_t region_renew(struct lpm_image *m, const struct lpm_rib *r, const struct region *x)
+{
+    if (!lpm_is_node(*region_entry(m, x)))
+        return 0;
+    collect(m, r, x->addr, x->depth, REGION_MOST + 1);
+    uint32_t n = m->plan.n;
+    if (m->broken)
+        return 0;
+    if (n > REGION_MOST) {
+        if (x->slot != NO_SLOT)
+            m->cost += (uint64_t)m->plan.step * count_below(r, x->addr, x->depth); /* or more */
+        return n / 8;
+    }
+    tree_free(m, *region_entry(m, x));
+    uint32_t entry = lpm_plan_compile(m, x->depth, lpm_rib_match(r, x->addr, x->depth));
+    *region_entry(m, x) = entry;
+    m->cost += m->plan.cost - (x->slot == NO_SLOT ? n * m->plan.step : 0);
+    return n;
+}
+
+/* All regions have been renewed: is the image, for its routes, as cheap as when the pieces were cut? */
+static void round_end(struct lpm_image *m, size_t routes)
+{
+    uint64_t cost = m->cost + (uint64_t)m->plan.step * routes; /* in the pieces' first nodes, a step each */
+    for (size_t i = 0; i < LPM_PIECES; i++)
+        if (lpm_is_node(m->head.entry[i]) && lpm_node_size(m->head.entry[i]) == 2)
+            cost += sizeof *m->pool << lpm_node_bits(m->head.entry[i]);
+    m->stale = cost * m->routes > (m->first_cost + m->first_cost / 4 + COST_SLACK) * routes;
+    m->cost = 0;
+}
+
+/* Renew a region, if the last one is as many changes ago as it had routes. */
+static void renew(struct lpm_image *m, const struct lpm_rib *r, size_t routes)
+{
+    if (m->wait) {
+        m->wait--;
+        return;
+    }
+    for (int i = 0; i < REGIONS && !m->wait && !m->broken; i++) {
+        struct region x = region_around(m, m->next);
+        m->wait = region_renew(m, r, &x);
+        m->next = (x.addr | ~ip4_mask(x.depth)) + 1;
+        if (!m->next) {
+            round_end(m, routes);
+            return;
+        }
+    }
+}
+
 void lpm_image_update(struct lpm_image *m, const struct lpm_rib *r, uint32_t addr, unsigned len,
                       size_t routes)
 {
-    if (m->broken || m->changes++ > m->routes + 64 || m->live > 2 * m->fresh + 16384)
+    if (m->broken || m->stale || m->live > 2 * m->fresh + 16384 || routes > m->routes + m->routes / 2 + 64 ||
+        routes < m->routes / 2) {
         lpm_image_rebuild(m, r, routes);
-    else
-        update(m, r, addr & ip4_mask(len), len);
+        return;
+    }
+    update(m, r, addr & ip4_mask(len), len);
+    if (!m->broken)
+        renew(m, r, routes);
 }
 
 /* -- all of it ------------------------------------------------------------------------------------------- */
@@ -338,7 +452,9 @@ void lpm_image_rebuild(struct lpm_image *m, const struct lpm_rib *r, size_t rout
         m->broken = lpm_plan_add(&m->plan, route) != 0;
     lpm_head_compile(m);
     m->fresh = m->live;
-    m->changes = 0;
+    m->next = m->wait = 0;
+    m->cost = 0;
+    m->stale = false;
     m->routes = (uint32_t)routes;
     if (lpm_plan_bytes(&m->plan) > PLAN_MAX)
         lpm_plan_free(&m->plan);

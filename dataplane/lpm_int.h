@@ -88,6 +88,8 @@ uint32_t lpm_rib_match(const struct lpm_rib *r, uint32_t addr, unsigned len);
 struct lpm_cursor lpm_rib_seek(const struct lpm_rib *r, uint32_t addr, unsigned len);
 /* => whether there is a route at the cursor, which then moves on. */
 bool lpm_rib_next(const struct lpm_rib *r, struct lpm_cursor *c, uint64_t *route);
+/* => how many routes lie from one place to a later one. */
+size_t lpm_rib_between(const struct lpm_rib *r, struct lpm_cursor from, struct lpm_cursor to);
 size_t lpm_rib_bytes(const struct lpm_rib *r);
 
 /* -- the compiled image (drawn in lpm.c): storage and changes in lpm_image.c, layout in lpm_plan.c ------- */
@@ -161,6 +163,7 @@ struct lpm_plan {
     uint32_t *cut;
     uint32_t *top; /* LPM_TOP costs of the points near the top, numbered as in a heap; NULL: not wanted */
     uint32_t n, route_cap, cuts, cut_cap, at;
+    uint32_t cost;           /* of all, as last weighed */
     uint32_t chain_cost[33]; /* of a route alone that many bits down; how its node is cut */
     uint32_t chain_cut[33];
     uint32_t step;       /* bytes that a memory access less is worth, a route */
@@ -176,7 +179,10 @@ struct lpm_image {
                                  each by its unit + 1, 0: none */
     size_t used, cap, live;     /* bytes: handed out once; room; in use */
     size_t fresh;               /* live when last built as a whole */
-    uint32_t changes, routes;   /* since then; then */
+    uint32_t routes;            /* then */
+    uint32_t next, wait;        /* where renewing goes on, after so many changes */
+    uint64_t cost, first_cost;  /* of what this round has renewed; of all, when built */
+    bool stale;                 /* to be built as a whole */
     struct lpm_plan plan;
 };
 

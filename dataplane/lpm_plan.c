@@ -263,7 +263,10 @@ bool lpm_plan_weigh(struct lpm_plan *p, unsigned depth, uint32_t hop)
     if (p->chain_step != p->step || p->leaf != lpm_hop_size(all))
         plan_chains(p, lpm_hop_size(all));
     p->cuts = p->at = 0;
-    return weigh(p, 0, p->n, depth, 1, &w);
+    if (!weigh(p, 0, p->n, depth, 1, &w))
+        return false;
+    p->cost = w.below[0];
+    return true;
 }
 
 uint32_t lpm_plan_compile(struct lpm_image *m, unsigned depth, uint32_t hop)

@@ -202,6 +202,14 @@ uint32_t lpm_rib_match(const struct lpm_rib *r, uint32_t addr, unsigned len)
     }
 }
 
+size_t lpm_rib_between(const struct lpm_rib *r, struct lpm_cursor from, struct lpm_cursor to)
+{
+    size_t n = to.at;
+    for (uint32_t p = from.part; p < to.part; p++)
+        n += r->part[p].n;
+    return n - from.at;
+}
+
 /* -- changing -------------------------------------------------------------------------------------------- */
 
 /* Make a part out of the routes of part p from at on. */

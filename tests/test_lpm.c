@@ -222,6 +222,7 @@ Test(lpm, long_chains)
     uint32_t addr[512];
     uint32_t *many = calloc(MANY, sizeof *many), *got = calloc(MANY, sizeof *got);
     cr_assert(many && got);
+    t->image.wait = UINT32_MAX; /* nothing is renewed */
     for (unsigned len = 0; len <= 32; len++)
         add(host, len, len * 40000); /* no forks */
     cr_assert_gt(steps_to(host), 8);
@@ -677,11 +678,118 @@ Test(lpm, churn_keeps_memory_flat)
     cr_assert_eq(mem_live_bytes(), lpm_bytes(t) + lpm_ref_bytes(ref));
 }
 
+static unsigned all_steps(uint32_t from, uint32_t n)
+{
+    unsigned sum = 0;
+    for (uint32_t i = from; i < from + n; i++)
+        sum += steps_to(scattered(i).addr);
+    return sum;
+}
+
+/* Change one route far off, again and again. */
+static void change_elsewhere(uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (i % 2)
+            del(IP4(192, 0, 2, 1), 32);
+        else
+            add(IP4(192, 0, 2, 1), 32, 5);
+}
+
+/* => the i-th of hosts in runs, a hundred in each of some /24s. */
+static uint32_t in_runs(uint32_t i)
+{
+    return (scattered(i / 100).addr & ip4_mask(24)) | i * 37 % 256;
+}
+
+/* What changes leave behind is renewed by later changes, without building the whole. */
+Test(lpm, renewing_mends_what_changes_left)
+{
+    const uint32_t n = 6000, hosts = 2400;
+    unsigned left = 0, renewed = 0, fresh = 0;
+    struct rng r;
+    prop_seed(&r, "lpm renewing");
+    add(0, 0, 1);
+    for (uint32_t i = 0; i < n; i++)
+        add(scattered(i).addr, scattered(i).len, i % 200);
+    lpm_image_rebuild(&t->image, &t->rib, t->routes);
+    t->image.wait = UINT32_MAX; /* nothing is renewed */
+    for (uint32_t i = 0; i < hosts; i++)
+        add(in_runs(i), 32, i % 200);
+    for (uint32_t i = 0; i < hosts; i++)
+        left += steps_to(in_runs(i));
+    t->image.wait = 0;
+    change_elsewhere(2 * n);
+    cr_assert_eq(t->image.routes, n + 1, "not built as a whole since");
+    assert_well_formed(t);
+    for (uint32_t i = 0; i < hosts; i++)
+        renewed += steps_to(in_runs(i));
+    for (uint32_t i = 0; i < hosts; i += 50) {
+        uint32_t addr[250];
+        for (uint32_t k = 0; k < 50; k++)
+            probes(&r, (struct prefix4){in_runs(i + k), 32}, addr + (size_t)5 * k);
+        assert_same_in_all_variants(addr, 250);
+    }
+    lpm_image_rebuild(&t->image, &t->rib, t->routes);
+    for (uint32_t i = 0; i < hosts; i++)
+        fresh += steps_to(in_runs(i));
+    cr_assert(left > fresh + fresh / 4 && renewed <= fresh + fresh / 20, "%u steps, %u, %u", left, renewed,
+              fresh);
+}
+
+/* Where all routes have gone elsewhere, the pieces and first nodes are not the right ones any more. */
+Test(lpm, moved_routes_get_an_image_of_their_own)
+{
+    const uint32_t n = 3000, to = IP4(10, 0, 0, 0) ^ IP4(172, 0, 0, 0);
+    for (uint32_t i = 0; i < n; i++)
+        add(scattered(i).addr, scattered(i).len, i % 200);
+    lpm_image_rebuild(&t->image, &t->rib, t->routes);
+    unsigned steps = all_steps(0, n), moved = 0;
+    change_elsewhere(2 * n);
+    for (uint32_t i = 0; i < n; i++) {
+        struct prefix4 p = scattered(i);
+        del(p.addr, p.len);
+        add(p.addr ^ to, p.len, i % 200);
+    }
+    change_elsewhere(3 * n);
+    for (uint32_t i = 0; i < n; i++)
+        moved += steps_to(scattered(i).addr ^ to);
+    cr_assert_leq(moved, steps + steps / 20, "%u steps, then %u", steps, moved);
+    for (uint32_t i = 0; i < n; i++)
+        cr_assert_eq(lpm_lookup(t, scattered(i).addr ^ to), lpm_ref_lookup(ref, scattered(i).addr ^ to));
+}
+
+/* A route around many forks comes, changes and goes; some of the forks have its next hop inside. */
+Test(lpm, forks_within_a_changing_route)
+{
+    struct rng r;
+    struct prefix4 p[80];
+    uint32_t addr[400];
+    prop_seed(&r, "lpm forks");
+    for (uint32_t i = 0; i < 80; i++) {
+        p[i] = (struct prefix4){IP4(10, 0, 0, 0) + (i << 16), (uint8_t)(17 + i % 13)};
+        p[i].addr |= (ip4)rng_u64(&r) & 0xffff & ip4_mask(p[i].len);
+        add(p[i].addr, p[i].len, i % 5);
+        probes(&r, p[i], addr + (size_t)5 * i);
+    }
+    lpm_image_rebuild(&t->image, &t->rib, t->routes);
+    for (int i = 0; i < 400; i++) {
+        unsigned len = (unsigned)rng_below(&r, 3) * 8;
+        uint32_t hop = rng_below(&r, 8) ? (uint32_t)rng_below(&r, 6) : 70000;
+        if (rng_below(&r, 3))
+            add(IP4(10, 0, 0, 0) | (uint32_t)rng_below(&r, 80) << 16, len, hop);
+        else
+            del(IP4(10, 0, 0, 0) | (uint32_t)rng_below(&r, 80) << 16, len);
+        assert_same_in_all_variants(addr, 400);
+    }
+    assert_well_formed(t);
+}
+
 Test(lpm, replacing_keeps_memory_flat)
 {
-    add(IP4(10, 0, 0, 0), 8, 0);
+    add(IP4(10, 0, 0, 0), 8, 300);
     size_t bytes = lpm_bytes(t);
-    for (uint32_t i = 1; i < 10000; i++) {
+    for (uint32_t i = 301; i < 10000; i++) {
         add(IP4(10, 0, 0, 0), 8, i);
         add(IP4(10, 0, 0, 0), 8, i);
         cr_assert_eq(lpm_lookup(t, IP4(10, 9, 9, 9)), i);
