@@ -10,7 +10,7 @@
  * of the table for each flow, and then the pair, which lies anywhere.
  *
  * Rest. A round notes when the first of those that stay may expire. Until then, and until the first of those
- * made since it began may, nothing is looked at.
+ * made since it began may, nothing is looked at. An image may bring other timeouts and ends the rest.
  *
  * What stays. Only records go that nothing depends on any more:
  *   - none of ports without a timeout, such as services';
@@ -46,7 +46,7 @@ void pipe_sweep_image(struct pipe *p, const struct image *img, int64_t now)
     for (size_t i = 0; i < img->n_ports; i++)
         if (img->port[i].flow_timeout)
             s->least = sooner(s->least, img->port[i].flow_timeout);
-    s->at = 0;
+    s->earliest = INT64_MIN; /* of a round that is under way; it goes on, and another one follows */
     s->quiet_until = s->least == INT64_MAX ? INT64_MAX : p->n_records ? INT64_MIN : later(now, s->least);
 }
 

@@ -166,6 +166,21 @@ Test(pipe_sweep, rests)
     done(&x);
 }
 
+/* Changes of the network do not keep a round from its end. */
+Test(pipe_sweep, goes_on_through_changes)
+{
+    struct run x;
+    setup(&x);
+    send_many(&x, 0, 1000);
+    x.w.l.now = TIMEOUT + 1;
+    for (int i = 0; i < 1002; i++) {
+        world_change(&x.w);
+        send(&x, UDP, 0, 0, 5000, 1);
+    }
+    cr_assert_eq(held(&x), 1);
+    done(&x);
+}
+
 /* Flows come and go: what is held is bounded by those that live, not by those that were. */
 Test(pipe_sweep, what_is_held_is_bounded)
 {
