@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dataplane/arena.h"
+#include "tests/support_scenario.h"
 
 static const char *const net =
     "scenario: t\n"
@@ -85,12 +86,7 @@ static json_t *probe(const char *from, const char *to, uint16_t port, const char
                            .responseBytes = 1024,
                            .count = TROUBLESHOOT_PROBES,
                            .interval = TROUBLESHOOT_INTERVAL};
-    struct diag *d = diag_new(arena);
-    const char *text = arena_printf(arena, "%s%s", net, links);
-    struct scenario *sc = scenario_parse("t", text, strlen(text), d);
-    if (!sc)
-        diag_print(d, stderr);
-    cr_assert_not_null(sc);
+    struct scenario *sc = sc_parse(arena_printf(arena, "%s%s", net, links));
     struct troubleshoot *t = troubleshoot_new();
     const struct run_options o = {.tap = on_packet, .ctx = t};
     struct run *r = run_new_single(sc, &f, &o);
@@ -130,62 +126,81 @@ static const char *story(json_t *o)
     return all;
 }
 
-#define STORY(from, to, port) story(probe(from, to, port, ""))
+struct shown {
+    const char *from, *to;
+    uint16_t port;
+    const char *story;
+};
+
+static void expect_stories(const struct shown *row, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *got = story(probe(row[i].from, row[i].to, row[i].port, ""));
+        cr_expect_str_eq(got, row[i].story, "%s to %s:%u: got %s, want %s", row[i].from, row[i].to,
+                         row[i].port, got, row[i].story);
+    }
+}
+
+#define EXPECT_STORIES(rows) expect_stories(rows, sizeof(rows) / sizeof((rows)[0]))
 
 Test(troubleshoot, hops)
 {
-    cr_expect_str_eq(STORY("vm", "db", 443),
-                     "Reachable 100/0; Source 10.0.1.4; VirtualAppliance 10.0.9.4; VnetLocal 10.0.2.4");
-    cr_expect_str_eq(STORY("vm", "fw", 9),
-                     "Unreachable 100/100; Source 10.0.1.4; VnetLocal 10.0.9.4 [Local Unknown "
-                     "Reason=NoListener]");
-    cr_expect_str_eq(STORY("vm", "93.184.216.34", 443),
-                     "Reachable 100/0; Source 10.0.1.4; Internet 93.184.216.34");
-    cr_expect_str_eq(STORY("vm", "pe", 443), "Reachable 100/0; Source 10.0.1.4; VnetLocal 10.0.9.9");
-    cr_expect_str_eq(
-        STORY("db", "192.168.1.4", 443),
-        "Unreachable 100/100; Source 10.0.2.4; VirtualNetworkGateway 10.0.255.4; Destination 192.168.1.4 "
-        "[Local Unknown Reason=NoListener]");
-    cr_expect_str_eq(STORY("hq/pc", "db", 443),
-                     "Reachable 100/0; Source 192.168.1.4; VirtualNetworkGateway 10.0.255.4; "
-                     "VnetLocal 10.0.2.4");
+    static const struct shown rows[] = {
+        {"vm", "db", 443, "Reachable 100/0; Source 10.0.1.4; VirtualAppliance 10.0.9.4; VnetLocal 10.0.2.4"},
+        {"vm", "fw", 9,
+         "Unreachable 100/100; Source 10.0.1.4; "
+         "VnetLocal 10.0.9.4 [Local Unknown Reason=NoListener]"},
+        {"vm", "93.184.216.34", 443, "Reachable 100/0; Source 10.0.1.4; Internet 93.184.216.34"},
+        {"vm", "pe", 443, "Reachable 100/0; Source 10.0.1.4; VnetLocal 10.0.9.9"},
+        {"db", "192.168.1.4", 443,
+         "Unreachable 100/100; Source 10.0.2.4; VirtualNetworkGateway 10.0.255.4; "
+         "Destination 192.168.1.4 [Local Unknown Reason=NoListener]"},
+        {"hq/pc", "db", 443,
+         "Reachable 100/0; Source 192.168.1.4; VirtualNetworkGateway 10.0.255.4; "
+         "VnetLocal 10.0.2.4"},
+    };
+    EXPECT_STORIES(rows);
 }
 
 Test(troubleshoot, issues)
 {
-    cr_expect_str_eq(STORY("vm", "db", 80),
-                     "Unreachable 100/100; Source 10.0.1.4 [Outbound NetworkSecurityRule "
-                     "RuleName=UserRule_Port80]; VnetLocal 10.0.2.4");
-    cr_expect_str_eq(STORY("fw", "db", 8080),
-                     "Unreachable 100/100; Source 10.0.9.4; VnetLocal 10.0.2.4 [Inbound "
-                     "NetworkSecurityRule RuleName=UserRule_none]");
-    cr_expect_str_eq(STORY("vm", "10.77.0.1", 443),
-                     "Unreachable 100/100; Source 10.0.1.4 [Outbound NetworkSecurityRule "
-                     "RuleName=DefaultRule_DenyAllOutBound]; Destination 10.77.0.1");
-    cr_expect_str_eq(STORY("vm", "13.107.21.200", 443),
-                     "Unreachable 100/100; Source 10.0.1.4 [Outbound UserDefinedRoute "
-                     "RouteType=User]; Destination 13.107.21.200");
-    cr_expect_str_eq(STORY("fw", "10.77.0.1", 443),
-                     "Unreachable 100/100; Source 10.0.9.4 [Outbound UserDefinedRoute "
-                     "RouteType=System]; Destination 10.77.0.1");
-    cr_expect_str_eq(STORY("vm", "db", 25),
-                     "Unreachable 100/100; Source 10.0.1.4; VirtualAppliance 10.0.9.4 [Local GuestFirewall "
-                     "Reason=ApplianceDrop]; VnetLocal 10.0.2.4");
-    cr_expect_str_eq(STORY("vm", "10.0.2.99", 443),
-                     "Unreachable 100/100; Source 10.0.1.4; VirtualAppliance 10.0.9.4 [Outbound Platform "
-                     "Reason=NoHost]; Destination 10.0.2.99");
-    cr_expect_str_eq(STORY("vm", "waiting", 443),
-                     "Unreachable 100/100; Source 10.0.1.4; VnetLocal 10.0.9.10 [Inbound "
-                     "Platform Reason=EndpointNotApproved]");
-    cr_expect_str_eq(STORY("vm", "nosuch.example.org", 443),
-                     "Unreachable 100/100; Source 10.0.1.4 [Local DnsResolution "
-                     "Reason=NxDomain]");
+    static const struct shown rows[] = {
+        {"vm", "db", 80,
+         "Unreachable 100/100; "
+         "Source 10.0.1.4 [Outbound NetworkSecurityRule RuleName=UserRule_Port80]; "
+         "VnetLocal 10.0.2.4"},
+        {"fw", "db", 8080,
+         "Unreachable 100/100; Source 10.0.9.4; "
+         "VnetLocal 10.0.2.4 [Inbound NetworkSecurityRule RuleName=UserRule_none]"},
+        {"vm", "10.77.0.1", 443,
+         "Unreachable 100/100; "
+         "Source 10.0.1.4 [Outbound NetworkSecurityRule RuleName=DefaultRule_DenyAllOutBound]; "
+         "Destination 10.77.0.1"},
+        {"vm", "13.107.21.200", 443,
+         "Unreachable 100/100; Source 10.0.1.4 [Outbound UserDefinedRoute RouteType=User]; "
+         "Destination 13.107.21.200"},
+        {"fw", "10.77.0.1", 443,
+         "Unreachable 100/100; Source 10.0.9.4 [Outbound UserDefinedRoute RouteType=System]; "
+         "Destination 10.77.0.1"},
+        {"vm", "db", 25,
+         "Unreachable 100/100; Source 10.0.1.4; "
+         "VirtualAppliance 10.0.9.4 [Local GuestFirewall Reason=ApplianceDrop]; VnetLocal 10.0.2.4"},
+        {"vm", "10.0.2.99", 443,
+         "Unreachable 100/100; Source 10.0.1.4; "
+         "VirtualAppliance 10.0.9.4 [Outbound Platform Reason=NoHost]; Destination 10.0.2.99"},
+        {"vm", "waiting", 443,
+         "Unreachable 100/100; Source 10.0.1.4; "
+         "VnetLocal 10.0.9.10 [Inbound Platform Reason=EndpointNotApproved]"},
+        {"vm", "nosuch.example.org", 443,
+         "Unreachable 100/100; Source 10.0.1.4 [Local DnsResolution Reason=NxDomain]"},
+    };
+    EXPECT_STORIES(rows);
 }
 
 /* A refusal by the service is an answer: the connection was there. */
 Test(troubleshoot, denied_is_reachable)
 {
-    const char *got = STORY("vm", "store.blob.core.windows.net", 443);
+    const char *got = story(probe("vm", "store.blob.core.windows.net", 443, ""));
     cr_expect_eq(strncmp(got, "Reachable 100/0; Source 10.0.1.4; Internet ", 42), 0, "%s", got);
     cr_expect_null(strchr(got, '['), "%s", got);
 }
