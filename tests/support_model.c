@@ -59,3 +59,24 @@ const char *loaded_findings(const struct loaded *l)
     free(buf);
     return out;
 }
+
+char *text_many(const char *before, size_t n, const char *item, const char *after)
+{
+    char *text;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    fputs(before, f);
+    for (size_t i = 0; i < n; i++)
+        for (const char *p = item; *p; p++)
+            if (*p == '#' || *p == '@')
+                fprintf(f, "%zu", *p == '#' ? i : 1000 + i);
+            else if (*p == '%')
+                fprintf(f, "10.%zu.%zu.%zu", i >> 16, i >> 8 & 255, i & 255);
+            else if (*p == '^')
+                fprintf(f, "10.%zu.%zu.0/24", i >> 8, i & 255);
+            else
+                fputc(*p, f);
+    fputs(after, f);
+    fclose(f);
+    return text;
+}

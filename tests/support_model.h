@@ -22,4 +22,8 @@ void loaded_free(struct loaded *l);
 /* => the findings as printed, one per line, without the file name; owned by l. */
 const char *loaded_findings(const struct loaded *l);
 
+/* => before, n items and after; in an item # is its number, @ the same from 1000 on, % an address of 10.0.0.0/8
+ * made of it, and ^ a /24. To be freed. */
+char *text_many(const char *before, size_t n, const char *item, const char *after);
+
 #endif

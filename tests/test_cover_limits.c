@@ -1,34 +1,11 @@
 /* test_cover_limits.c - every published limit of the rules L-01 to L-14 that a scenario can reach in a test: the number
- * itself is fine, one more is a warning. One test per rule; test_check.c shows the texts. */
+ * itself is fine, one more is a warning. One test per rule; test_check_services.c shows the texts. */
 #include "tests/support_model.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* => before, n items and after; in an item # is its number, @ the same from 1000 on, % an address of 10.0.0.0/8 made of it, and ^ a /24. To be
- * freed. */
-static char *many(const char *before, size_t n, const char *item, const char *after)
-{
-    char *text;
-    size_t len;
-    FILE *f = open_memstream(&text, &len);
-    fputs(before, f);
-    for (size_t i = 0; i < n; i++)
-        for (const char *p = item; *p; p++)
-            if (*p == '#' || *p == '@')
-                fprintf(f, "%zu", *p == '#' ? i : 1000 + i);
-            else if (*p == '%')
-                fprintf(f, "10.%zu.%zu.%zu", i >> 16, i >> 8 & 255, i & 255);
-            else if (*p == '^')
-                fprintf(f, "10.%zu.%zu.0/24", i >> 8, i & 255);
-            else
-                fputc(*p, f);
-    fputs(after, f);
-    fclose(f);
-    return text;
-}
 
 /* How often the findings of a text cite a rule; all findings must. */
 static size_t cited(const char *text, const char *rule, int line)
@@ -48,7 +25,7 @@ static size_t cited(const char *text, const char *rule, int line)
 
 static void limit(const char *rule, const char *before, size_t n, const char *item, const char *after, int line)
 {
-    char *under = many(before, n, item, after), *above = many(before, n + 1, item, after);
+    char *under = text_many(before, n, item, after), *above = text_many(before, n + 1, item, after);
     cr_expect_eq(cited(under, rule, line), 0, "line %d: %zu are fine", line, n);
     cr_expect_eq(cited(above, rule, line), 1, "line %d: %zu are too many", line, n + 1);
     free(under);
@@ -78,7 +55,7 @@ Test(cover_limits, L04_addresses_of_a_field)
 Test(cover_limits, L05_application_security_groups)
 {
 #define ASGS(n) "applicationSecurityGroups: [" n "]\n"
-    char *groups = many("applicationSecurityGroups: [", 101, "{name: a#}, ", "]\n");
+    char *groups = text_many("applicationSecurityGroups: [", 101, "{name: a#}, ", "]\n");
     char head[8192];
     snprintf(head, sizeof head, "%s" NET "networkInterfaces: [{name: n, subnet: v/s, applicationSecurityGroups: [", groups);
     LIMIT("L-05", head, 20, "a#, ", "]}]\n");
@@ -110,15 +87,15 @@ Test(cover_limits, L06_subnets)
 
 Test(cover_limits, L06_peerings)
 {
-    char *links = many("virtualNetworks:\n  - name: v\n    addressPrefixes: [192.168.0.0/16]\n    subnets: []\n"
-                       "    virtualNetworkPeerings:\n", 500, "      - {remoteVirtualNetwork: p#}\n", "");
+    char *links = text_many("virtualNetworks:\n  - name: v\n    addressPrefixes: [192.168.0.0/16]\n    subnets: []\n"
+                            "    virtualNetworkPeerings:\n", 500, "      - {remoteVirtualNetwork: p#}\n", "");
     static const char peer[] =
         "  - {name: p#, addressPrefixes: [^], subnets: [], virtualNetworkPeerings: [{remoteVirtualNetwork: v}]}\n";
-    char *full = many(links, 500, peer, "");
+    char *full = text_many(links, 500, peer, "");
     cr_expect_eq(cited(full, "(L-06)", __LINE__), 0);
     free(full);
-    char *more = many(links, 1, "      - {remoteVirtualNetwork: p500}\n", "");
-    full = many(more, 501, peer, "");
+    char *more = text_many(links, 1, "      - {remoteVirtualNetwork: p500}\n", "");
+    full = text_many(more, 501, peer, "");
     cr_expect_eq(cited(full, "(L-06)", __LINE__), 1);
     free(links), free(more), free(full);
 }
@@ -148,15 +125,15 @@ Test(cover_limits, L07_private_endpoints_of_peers)
         "     virtualNetworkPeerings: [{remoteVirtualNetwork: v}]}\n"
         "  - {name: c, addressPrefixes: [172.18.0.0/16], subnets: [{name: s, addressPrefix: 172.18.0.0/16}],\n"
         "     virtualNetworkPeerings: [{remoteVirtualNetwork: v}]}\n" THING;
-    char *a = many(head, 1000, "  - {name: a#, subnet: a/s, service: x, groupIds: [g]}\n", "");
-    char *b = many(a, 1000, "  - {name: b#, subnet: b/s, service: x, groupIds: [g]}\n", "");
-    char *c = many(b, 999, "  - {name: c#, subnet: c/s, service: x, groupIds: [g]}\n", "");
-    char *full = many(c, 1, "  - {name: last, subnet: c/s, service: x, groupIds: [g]}\n", "");
-    char *all = many(c, 1000, PE, ""), *more = many(full, 1000, PE, "");
+    char *a = text_many(head, 1000, "  - {name: a#, subnet: a/s, service: x, groupIds: [g]}\n", "");
+    char *b = text_many(a, 1000, "  - {name: b#, subnet: b/s, service: x, groupIds: [g]}\n", "");
+    char *c = text_many(b, 999, "  - {name: c#, subnet: c/s, service: x, groupIds: [g]}\n", "");
+    char *full = text_many(c, 1, "  - {name: last, subnet: c/s, service: x, groupIds: [g]}\n", "");
+    char *all = text_many(c, 1000, PE, ""), *more = text_many(full, 1000, PE, "");
     cr_expect_eq(cited(all, "(L-07)", __LINE__), 0);
     cr_expect_eq(cited(more, "(L-07)", __LINE__), 0, "4,000 with all peers");
     free(all);
-    all = many(full, 1001, PE, "");
+    all = text_many(full, 1001, PE, "");
     cr_expect_eq(cited(all, "(L-07)", __LINE__), 2, "1,001 in the network, and 4,001 with its peers");
     free(a), free(b), free(c), free(full), free(all), free(more);
 }
@@ -221,7 +198,7 @@ Test(cover_limits, L09_endpoints_of_a_resource)
     LIMIT("L-09", ENDPOINTS("Microsoft.KeyVault/vaults"), 64, "  - {name: p#, subnet: v/s, service: x, groupIds: [vault]}\n", "");
     LIMIT("L-09", ENDPOINTS("Microsoft.ContainerRegistry/registries"), 10, "  - {name: p#, subnet: v/s, service: x, groupIds: [registry]}\n", "");
     LIMIT("L-09", ENDPOINTS("Microsoft.RecoveryServices/vaults"), 12, "  - {name: p#, subnet: v/s, service: x, groupIds: [AzureBackup]}\n", "");
-    char *zones = many("privateDnsZones: [", 6, "{name: z#.example}, ", "]\n");
+    char *zones = text_many("privateDnsZones: [", 6, "{name: z#.example}, ", "]\n");
     char head[1024];
     snprintf(head, sizeof head, "%s" NET "services: [{name: x, type: Contoso.Things/things}]\nprivateEndpoints: [{name: p, "
              "subnet: v/s, service: x, groupIds: [g], privateDnsZoneGroup: [", zones);
@@ -237,8 +214,8 @@ Test(cover_limits, L10_rules_of_a_resource)
     } row[] = {{"Microsoft.Storage/storageAccounts", 100},          {"Microsoft.Sql/servers", 128},
                {"Microsoft.KeyVault/vaults", 200},                  {"Microsoft.DocumentDB/databaseAccounts", 64},
                {"Microsoft.EventHub/namespaces", 128},              {"Microsoft.ServiceBus/namespaces", 128}};
-    char *net = many("virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/8], subnets: [\n", 201,
-                     "  {name: s#, addressPrefix: 10.#.0.0/24},\n", "]}]\n");
+    char *net = text_many("virtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/8], subnets: [\n", 201,
+                          "  {name: s#, addressPrefix: 10.#.0.0/24},\n", "]}]\n");
     char *head = malloc(strlen(net) + 256);
     cr_assert_not_null(head);
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
@@ -254,10 +231,10 @@ Test(cover_limits, L10_rules_of_a_resource)
 /* L-11: as many as there are subnets and services. */
 Test(cover_limits, L11_service_endpoints_are_not_limited)
 {
-    char *text = many("virtualNetworks:\n  - name: v\n    addressPrefixes: [10.0.0.0/8]\n    subnets:\n", 250,
-                      "      - {name: s#, addressPrefix: 10.#.0.0/24, serviceEndpoints: [{service: Microsoft.Storage}, "
-                      "{service: Microsoft.Sql}, {service: Microsoft.KeyVault}, {service: Microsoft.ServiceBus}, "
-                      "{service: Microsoft.EventHub}, {service: Microsoft.AzureCosmosDB}, {service: Microsoft.Web}]}\n", "");
+    char *text = text_many("virtualNetworks:\n  - name: v\n    addressPrefixes: [10.0.0.0/8]\n    subnets:\n", 250,
+                           "      - {name: s#, addressPrefix: 10.#.0.0/24, serviceEndpoints: [{service: Microsoft.Storage}, "
+                           "{service: Microsoft.Sql}, {service: Microsoft.KeyVault}, {service: Microsoft.ServiceBus}, "
+                           "{service: Microsoft.EventHub}, {service: Microsoft.AzureCosmosDB}, {service: Microsoft.Web}]}\n", "");
     cr_assert_eq(cited(text, "(L-", __LINE__), 0);
     free(text);
 }
@@ -265,7 +242,7 @@ Test(cover_limits, L11_service_endpoints_are_not_limited)
 Test(cover_limits, L12_service_endpoint_policies)
 {
     LIMIT("L-12", "subscription: sub-a\nserviceEndpointPolicies:\n", 500, "  - {name: p#}\n", "");
-    char *policies = many("serviceEndpointPolicies:\n", 101, "  - {name: p#}\n", "");
+    char *policies = text_many("serviceEndpointPolicies:\n", 101, "  - {name: p#}\n", "");
     char *head = malloc(strlen(policies) + 256);
     cr_assert_not_null(head);
     sprintf(head, "%svirtualNetworks: [{name: v, addressPrefixes: [10.0.0.0/16], subnets: [{name: s, addressPrefix: 10.0.0.0/24, "
@@ -273,7 +250,7 @@ Test(cover_limits, L12_service_endpoint_policies)
     LIMIT("L-12", head, 100, "p#, ", "]}]}]\n");
     free(policies);
     free(head);
-    char *services = many("services: [", 201, "{name: a#, type: Microsoft.Storage/storageAccounts}, ", "]\n");
+    char *services = text_many("services: [", 201, "{name: a#, type: Microsoft.Storage/storageAccounts}, ", "]\n");
     head = malloc(strlen(services) + 256);
     cr_assert_not_null(head);
     sprintf(head, "%slocation: westeurope\nserviceEndpointPolicies: [{name: p, definitions: [{service: Microsoft.Storage, "
@@ -286,7 +263,7 @@ Test(cover_limits, L12_service_endpoint_policies)
 Test(cover_limits, L14_zones)
 {
     LIMIT("L-14", "privateDnsZones:\n  - name: z.example\n    records:\n", 25000, "      - {name: r#, type: A, values: [10.0.0.4]}\n", "");
-    char *nets = many("virtualNetworks:\n", 1001, "  - {name: v#, addressPrefixes: [10.0.0.0/16], subnets: [], subscription: s#}\n", "");
+    char *nets = text_many("virtualNetworks:\n", 1001, "  - {name: v#, addressPrefixes: [10.0.0.0/16], subnets: [], subscription: s#}\n", "");
     char *head = malloc(strlen(nets) + 256);
     cr_assert_not_null(head);
     sprintf(head, "%sprivateDnsZones:\n  - name: z.example\n    virtualNetworkLinks:\n", nets);
