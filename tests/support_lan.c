@@ -305,6 +305,18 @@ unsigned lan_add(struct lan *n, const struct host_config *c)
     return n->n++;
 }
 
+unsigned lan_add_appliance(struct lan *n, bool snat, bool stateful)
+{
+    static const struct port_range drops[] = {{IPPROTO_NR_TCP, 23, 25}, {IPPROTO_NR_UDP, 69, 69}};
+    struct host_config c = lan_config(n);
+    c.appliance.present = c.appliance.forwards = true;
+    c.appliance.snat = snat;
+    c.appliance.stateful = stateful;
+    c.appliance.drops = drops;
+    c.appliance.n_drops = 2;
+    return lan_add(n, &c);
+}
+
 uint32_t lan_flow(struct lan *n, uint8_t proto, unsigned to, uint16_t dport)
 {
     uint32_t id = 1;

@@ -63,6 +63,9 @@ void lan_free(struct lan *n);
 struct host_config lan_config(const struct lan *n);
 unsigned lan_add(struct lan *n, const struct host_config *c);
 
+/* An appliance that drops TCP 23 to 25 and UDP 69. => the machine's number. */
+unsigned lan_add_appliance(struct lan *n, bool snat, bool stateful);
+
 /* A TCP flow of 100 bytes there and 1000 back from port to the machine; change spec of net->flow[id], then
  * start. */
 uint32_t lan_flow(struct lan *n, uint8_t proto, unsigned to, uint16_t dport);

@@ -344,3 +344,17 @@ const char *net_way(struct model *m, const struct subnet *s, const char *dst)
     return arena_printf(m->arena, "%s %s%s%s", nexthop_type_word(r->type), prefix4_format(matched, text),
                         r->drop ? " " : "", reason_word(r->drop));
 }
+
+const struct eff_route *net_row(struct model *m, const struct subnet *s, enum route_source source,
+                                const char *prefix)
+{
+    const struct eff_table *t = routes_effective(m->arena, m, s);
+    const struct eff_route *found = NULL;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->row[i].source == source && prefix4_eq(t->row[i].prefix[0], net_prefix(prefix))) {
+            if (found)
+                die("two rows", prefix);
+            found = &t->row[i];
+        }
+    return found;
+}

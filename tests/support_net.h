@@ -45,6 +45,11 @@ const char *net_rows(struct model *m, const struct subnet *s);
  * model. */
 const char *net_way(struct model *m, const struct subnet *s, const char *dst);
 
+/* => the only row of the subnet's table with this source and first prefix, NULL if there is none; owned by the
+ * model. Two such rows end the test. */
+const struct eff_route *net_row(struct model *m, const struct subnet *s, enum route_source source,
+                                const char *prefix);
+
 ip4 net_ip(const char *text);
 struct prefix4 net_prefix(const char *text);
 

@@ -23,6 +23,13 @@ void tmp_remove(struct tmp *t)
     cr_assert_eq(rc, 0);
 }
 
+void tmp_skip(struct tmp *t, const char *test, const char *why)
+{
+    tmp_remove(t);
+    fprintf(stderr, "%s was skipped: %s\n", test, why);
+    cr_skip_test("%s", why);
+}
+
 char *tmp_path(const struct tmp *t, const char *name)
 {
     char *s;

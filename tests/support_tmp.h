@@ -14,6 +14,10 @@ struct tmp {
 void tmp_make(struct tmp *t);
 void tmp_remove(struct tmp *t);
 
+/* Skip a test ("suite::name"), whose teardown would not run: remove the folder, and say so in the words that
+ * tests/run.sh counts. */
+void tmp_skip(struct tmp *t, const char *test, const char *why);
+
 /* => DIR/name, to be freed. */
 char *tmp_path(const struct tmp *t, const char *name);
 

@@ -31,14 +31,6 @@ static void teardown(void)
     tmp_remove(&tmp);
 }
 
-/* Skip a test, whose teardown would not run, and say so in the words that tests/run.sh counts. */
-static void skip(const char *test, const char *why)
-{
-    teardown();
-    fprintf(stderr, "%s was skipped: %s\n", test, why);
-    cr_skip_test("%s", why);
-}
-
 TestSuite(capture, .init = setup, .fini = teardown);
 
 /* Ethernet, IPv4, UDP to that port. */
@@ -416,7 +408,7 @@ Test(capture, two_runs_are_equal)
 Test(capture, tshark_reads_all_points)
 {
     if (!program_exists("tshark"))
-        skip("capture::tshark_reads_all_points", "tshark is not installed");
+        tmp_skip(&tmp, "capture::tshark_reads_all_points", "tshark is not installed");
     struct capture_set *c = must_open(NULL, 0);
     int rc;
     capture_point(c, 0, "vm1-nic", NULL);

@@ -1,30 +1,13 @@
 /* test_datagram.c - UDP, ICMP, fragments and ARP of machines over a tiny network. */
 #include "dataplane/host_int.h"
 #include "dataplane/mem_int.h"
-#include "dataplane/wire.h"
-#include "tests/support_lan.h"
+#include "tests/support_lan_two.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TCP = IPPROTO_NR_TCP, UDP = IPPROTO_NR_UDP, ICMP = IPPROTO_NR_ICMP };
-enum { A, B, C };
-
-static struct lan *n;
-
-static void setup(void)
-{
-    n = lan_new();
-    lan_two(n);
-}
-
-static void teardown(void)
-{
-    lan_free(n);
-}
-
-TestSuite(datagram, .init = setup, .fini = teardown);
+TestSuite(datagram, .init = lan_two_setup, .fini = lan_two_teardown);
 
 /* -- UDP ------------------------------------------------------------------------------------------------- */
 

@@ -1,46 +1,17 @@
 /* test_forward.c - network virtual appliances: forwarding, state, source translation. */
 #include "dataplane/host_int.h"
 #include "dataplane/mem_int.h"
-#include "dataplane/wire.h"
-#include "tests/support_lan.h"
+#include "tests/support_lan_two.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TCP = IPPROTO_NR_TCP, UDP = IPPROTO_NR_UDP, ICMP = IPPROTO_NR_ICMP };
-enum { A, B, C };
-
-static struct lan *n;
-
-static void setup(void)
-{
-    n = lan_new();
-    lan_two(n);
-}
-
-static void teardown(void)
-{
-    lan_free(n);
-}
-
-TestSuite(forward, .init = setup, .fini = teardown);
+TestSuite(forward, .init = lan_two_setup, .fini = lan_two_teardown);
 
 static const struct eth_fields ETH = {{9}, {8}};
 
 /* -- appliance ------------------------------------------------------------------------------------------- */
-
-static unsigned add_appliance(bool snat, bool stateful)
-{
-    static const struct port_range drops[] = {{IPPROTO_NR_TCP, 23, 25}, {IPPROTO_NR_UDP, 69, 69}};
-    struct host_config c = lan_config(n);
-    c.appliance.present = c.appliance.forwards = true;
-    c.appliance.snat = snat;
-    c.appliance.stateful = stateful;
-    c.appliance.drops = drops;
-    c.appliance.n_drops = 2;
-    return lan_add(n, &c);
-}
 
 Test(forward, not_an_appliance)
 {
@@ -58,9 +29,9 @@ Test(forward, not_an_appliance)
 Test(forward, appliance_passes_both_ways)
 {
     for (unsigned mode = 0; mode < 4; mode++) {
-        teardown();
-        setup();
-        unsigned v = add_appliance(mode & 1, mode & 2);
+        lan_two_teardown();
+        lan_two_setup();
+        unsigned v = lan_add_appliance(n, mode & 1, mode & 2);
         n->via[A] = v;
         if (!(mode & 1))
             n->via[B] = v;
@@ -85,7 +56,7 @@ Test(forward, appliance_passes_both_ways)
 
 Test(forward, appliance_sees_one_direction_only)
 {
-    unsigned v = add_appliance(false, true);
+    unsigned v = lan_add_appliance(n, false, true);
     n->via[B] = v; /* only the answers pass it */
     uint32_t f = lan_flow(n, TCP, B, 443), u = lan_flow(n, UDP, B, 9), i = lan_flow(n, ICMP, B, 0);
     lan_start(n, A, f);
@@ -102,7 +73,7 @@ Test(forward, appliance_sees_one_direction_only)
 /* The requests pass it, the answers take another way (PE-15): the handshake stays half open. */
 Test(forward, appliance_sees_half_a_handshake)
 {
-    unsigned v = add_appliance(false, true);
+    unsigned v = lan_add_appliance(n, false, true);
     n->via[A] = v;
     uint32_t f = lan_flow(n, TCP, B, 443), u = lan_flow(n, UDP, B, 9), i = lan_flow(n, ICMP, B, 0);
     lan_start(n, A, f);
@@ -124,7 +95,7 @@ Test(forward, appliance_sees_half_a_handshake)
 
 Test(forward, appliance_without_state_does_not_care)
 {
-    unsigned v = add_appliance(false, false);
+    unsigned v = lan_add_appliance(n, false, false);
     n->via[B] = v;
     uint32_t f = lan_flow(n, TCP, B, 443);
     lan_start(n, A, f);
@@ -136,7 +107,7 @@ Test(forward, appliance_without_state_does_not_care)
 /* The middle of a connection does not make a state. */
 Test(forward, appliance_learns_of_an_old_connection)
 {
-    unsigned v = add_appliance(false, true);
+    unsigned v = lan_add_appliance(n, false, true);
     uint32_t f = lan_flow(n, TCP, B, 443);
     n->flow[f].spec.keep_open = 30 * LAN_S;
     lan_start(n, A, f);
@@ -151,7 +122,7 @@ Test(forward, appliance_learns_of_an_old_connection)
  * order. */
 Test(forward, pieces_without_state)
 {
-    unsigned v = add_appliance(false, true);
+    unsigned v = lan_add_appliance(n, false, true);
     struct ip_fields ip = {.src = n->config[A].addr, .dst = n->config[B].addr, .ttl = 64};
     struct tcp_fields t = {.sport = 5000, .dport = 9, .flags = TCP_ACK, .wscale = -1};
     uint8_t pay[2000] = {0};
@@ -177,7 +148,7 @@ Test(forward, translated_ports)
         struct host_config c = lan_config(n);
         lan_add(n, &c);
     }
-    unsigned v = add_appliance(true, true);
+    unsigned v = lan_add_appliance(n, true, true);
     uint32_t f[4];
     static const unsigned from[] = {A, C, 3, A};
     n->via[A] = n->via[C] = n->via[3] = v;
@@ -199,7 +170,7 @@ Test(forward, translated_ports)
 
 Test(forward, translated_errors_come_back)
 {
-    unsigned v = add_appliance(true, true);
+    unsigned v = lan_add_appliance(n, true, true);
     struct host_config c = n->config[B];
     c.n_listens = 0;
     host_reconfigure(n->host[B], &c);
@@ -216,7 +187,7 @@ Test(forward, translated_errors_come_back)
 /* The appliance's own connections and those it translates do not meet. */
 Test(forward, appliance_is_a_host_too)
 {
-    unsigned v = add_appliance(true, true);
+    unsigned v = lan_add_appliance(n, true, true);
     n->via[A] = v;
     uint32_t own = lan_flow(n, TCP, B, 443), f = lan_flow(n, TCP, B, 443), in = lan_flow(n, TCP, v, 443);
     n->flow[own].spec.sport = n->flow[f].spec.sport = 5000;
@@ -235,7 +206,7 @@ Test(forward, appliance_is_a_host_too)
 
 Test(forward, state_idles_for_five_minutes)
 {
-    unsigned v = add_appliance(true, true);
+    unsigned v = lan_add_appliance(n, true, true);
     n->via[A] = v;
     struct ip_fields ip = {.src = n->config[A].addr, .dst = n->config[B].addr, .ttl = 64};
     struct ip_fields back = {.src = n->config[B].addr, .dst = n->config[v].addr, .ttl = 64};
@@ -263,7 +234,7 @@ Test(forward, state_idles_for_five_minutes)
 
 Test(forward, ttl_ends_a_loop)
 {
-    unsigned v = add_appliance(false, false), w = add_appliance(false, false);
+    unsigned v = lan_add_appliance(n, false, false), w = lan_add_appliance(n, false, false);
     n->via[A] = v, n->via[v] = w, n->via[w] = v;
     uint32_t f = lan_flow(n, UDP, B, 9);
     lan_start(n, A, f);
@@ -276,7 +247,7 @@ Test(forward, ttl_ends_a_loop)
 
 Test(forward, appliance_with_a_smaller_mtu)
 {
-    unsigned v = add_appliance(false, false);
+    unsigned v = lan_add_appliance(n, false, false);
     n->config[v].mtu = 1400;
     host_reconfigure(n->host[v], &n->config[v]);
     n->via[A] = v;
@@ -294,7 +265,7 @@ Test(forward, appliance_with_a_smaller_mtu)
 
 Test(forward, translation_runs_out_of_ports)
 {
-    unsigned v = add_appliance(true, true);
+    unsigned v = lan_add_appliance(n, true, true);
     n->log_on = false;
     struct ip_fields ip = {.src = 0, .dst = n->config[B].addr, .ttl = 64};
     for (unsigned i = 0; i < 64513; i++) {

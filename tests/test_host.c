@@ -1,31 +1,14 @@
 /* test_host.c - machines over a tiny network: TCP, names, and what an engine may do to them. */
 #include "dataplane/host_int.h"
 #include "dataplane/mem_int.h"
-#include "dataplane/wire.h"
-#include "tests/support_lan.h"
+#include "tests/support_lan_two.h"
 #include "tests/support_prop.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TCP = IPPROTO_NR_TCP, UDP = IPPROTO_NR_UDP, ICMP = IPPROTO_NR_ICMP };
-enum { A, B, C };
-
-static struct lan *n;
-
-static void setup(void)
-{
-    n = lan_new();
-    lan_two(n);
-}
-
-static void teardown(void)
-{
-    lan_free(n);
-}
-
-TestSuite(host, .init = setup, .fini = teardown);
+TestSuite(host, .init = lan_two_setup, .fini = lan_two_teardown);
 
 static unsigned add_arp_host(void)
 {
@@ -33,18 +16,6 @@ static unsigned add_arp_host(void)
     c.arp = true;
     c.onlink = (struct prefix4){IP4(10, 0, 0, 0), 24};
     c.gateway = IP4(10, 0, 0, 1);
-    return lan_add(n, &c);
-}
-
-static unsigned add_appliance(bool snat, bool stateful)
-{
-    static const struct port_range drops[] = {{IPPROTO_NR_TCP, 23, 25}, {IPPROTO_NR_UDP, 69, 69}};
-    struct host_config c = lan_config(n);
-    c.appliance.present = c.appliance.forwards = true;
-    c.appliance.snat = snat;
-    c.appliance.stateful = stateful;
-    c.appliance.drops = drops;
-    c.appliance.n_drops = 2;
     return lan_add(n, &c);
 }
 
@@ -394,8 +365,8 @@ Test(host, tcp_determinism_and_loss)
         uint64_t hash[2], seed = rng_u64(&r), req = rng_below(&r, 5000), rsp = rng_below(&r, 200000);
         double loss = rng_unit(&r) * 0.2;
         for (int twice = 0; twice < 2; twice++) {
-            teardown();
-            setup();
+            lan_two_teardown();
+            lan_two_setup();
             n->log_on = false;
             rng_seed(&n->rng, seed, "loss");
             n->loss = loss, n->dup = 0.05, n->reorder = 0.1;
@@ -549,9 +520,9 @@ Test(host, stale_timers_are_ignored)
 Test(host, freed_in_the_middle)
 {
     for (int64_t at = 0; at < 40; at += 3) {
-        teardown();
-        setup();
-        unsigned v = add_appliance(true, true), h = add_arp_host();
+        lan_two_teardown();
+        lan_two_setup();
+        unsigned v = lan_add_appliance(n, true, true), h = add_arp_host();
         n->no_arp = at & 1;
         n->via[A] = v;
         uint32_t f = lan_flow(n, TCP, B, 443), u = lan_flow(n, UDP, B, 9), s = named_flow(B);
@@ -568,11 +539,11 @@ Test(host, freed_in_the_middle)
 Test(host, without_memory)
 {
     for (size_t k = 0; k < 60; k++) {
-        teardown();
-        setup();
+        lan_two_teardown();
+        lan_two_setup();
         n->log_on = false;
         n->delay = LAN_MS;
-        unsigned v = add_appliance(true, true), s = add_dns();
+        unsigned v = lan_add_appliance(n, true, true), s = add_dns();
         n->via[A] = v;
         cr_assert_eq(evq_reserve(n->q, 100000), 0);
         uint32_t f = lan_flow(n, TCP, B, 443), u = lan_flow(n, UDP, B, 9), d = named_flow(s);

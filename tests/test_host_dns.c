@@ -99,6 +99,14 @@ static uint32_t query(unsigned server, const char *name)
     return f;
 }
 
+static uint32_t ask(unsigned server, const char *name)
+{
+    uint32_t f = query(server, name);
+    lan_start(n, A, f);
+    lan_run(n);
+    return f;
+}
+
 static uint32_t ask_at(int64_t at_ms, unsigned server, const char *name)
 {
     uint32_t f = query(server, name);
@@ -351,9 +359,7 @@ Test(host_dns, own_alias_leads_out_and_back)
 Test(host_dns, silent_forwarder)
 {
     silent[C] = true;
-    uint32_t f = query(B, "db.net");
-    lan_start(n, A, f);
-    lan_run(n);
+    uint32_t f = ask(B, "db.net");
     assert_log("0 A>B udp 53 len 24\n"
                "5 B>C udp 53 len 24\n"
                "2005 B>C udp 53 len 24\n"
@@ -370,9 +376,7 @@ Test(host_dns, loop_of_two)
     static struct dns_forward to_e;
     to_e = (struct dns_forward){"", n->config[e].addr};
     forwards(B, &to_e, 1);
-    uint32_t f = query(B, "db.net");
-    lan_start(n, A, f);
-    lan_run(n);
+    uint32_t f = ask(B, "db.net");
     assert_outcome(f, FLOW_DNS_TIMEOUT, 4010);
     assert_log("0 A>B udp 53 len 24\n"
                "5 B>E udp 53 len 24\n"
@@ -390,9 +394,7 @@ Test(host_dns, forwarder_to_itself)
 {
     static const struct dns_forward self = {"", ADDR(B)};
     forwards(B, &self, 1);
-    uint32_t f = query(B, "db.net");
-    lan_start(n, A, f);
-    lan_run(n);
+    uint32_t f = ask(B, "db.net");
     assert_log("0 A>B udp 53 len 24\n4005 B>A udp 49152 len 24\n");
     assert_outcome(f, FLOW_DNS_TIMEOUT, 4010);
 }
@@ -401,9 +403,7 @@ Test(host_dns, nothing_listens_at_the_forwarder)
 {
     static const struct dns_forward to_a = {"", ADDR(A)};
     forwards(B, &to_a, 1);
-    uint32_t f = query(B, "db.net");
-    lan_start(n, A, f);
-    lan_run(n);
+    uint32_t f = ask(B, "db.net");
     assert_log("0 A>B udp 53 len 24\n5 B>A udp 53 len 24\n10 A>B icmp 3/3 len 52\n15 B>A udp 49152 len 24\n");
     assert_outcome(f, FLOW_DNS_TIMEOUT, 20);
 }
@@ -426,9 +426,7 @@ Test(host_dns, one_fetch_for_many)
 Test(host_dns, slow_upstream)
 {
     n->delay = 1500 * LAN_MS; /* 3 s there and back: asked twice, both answers come */
-    uint32_t f = query(B, "db.net");
-    lan_start(n, A, f);
-    lan_run(n);
+    uint32_t f = ask(B, "db.net");
     cr_assert_eq(answered[C], 2);
     cr_assert_eq(strstr(n->log, "B>C icmp"), NULL, "%s", n->log);
     cr_assert_eq(n->flow[f].done, 1);

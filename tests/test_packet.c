@@ -3,7 +3,7 @@
 #include "dataplane/mem_int.h"
 #include "dataplane/packet.h"
 #include "dataplane/wire.h"
-#include "tests/support_mem.h"
+#include "tests/support_pool.h"
 #include "tests/support_prop.h"
 #include "tests/support_tap.h"
 #include "tests/support_tmp.h"
@@ -13,24 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct packet_pool *pool;
-static const struct eth_fields ETH = {{0, 0x0d, 0x3a, 1, 2, 3}, {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}};
-
-static void setup(void)
-{
-    pool = packet_pool_new();
-    cr_assert(pool);
-}
-
-static void teardown(void)
-{
-    if (packet_pool_out(pool) != 0)
-        abort(); /* a failed assertion in a teardown would not count */
-    packet_pool_free(pool);
-    support_mem_none_live();
-}
-
-TestSuite(packet, .init = setup, .fini = teardown);
+TestSuite(packet, .init = pool_setup, .fini = pool_teardown);
 
 /* Copy into a block of exactly that size, so that asan sees any read beyond. */
 static int parse_exact(const uint8_t *data, size_t len, struct packet_info *in)

@@ -2,8 +2,8 @@
 #include "pcaps/pcapfile.h"
 #include "pcaps/pcapin.h"
 #include "pcaps/pfilter.h"
+#include "tests/support_capfile.h"
 #include "tests/support_prop.h"
-#include "tests/support_tmp.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -15,34 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define START INT64_C(1767225600000000000) /* 2026-01-01T00:00:00Z */
-
-static struct tmp tmp;
-static char *path;
-static char err[512];
-
-static void setup(void)
-{
-    tmp_make(&tmp);
-    path = tmp_path(&tmp, "a.pcap");
-}
-
-static void teardown(void)
-{
-    free(path);
-    tmp_remove(&tmp);
-}
-
-/* Skip a test, whose teardown would not run, and say so in the words that tests/run.sh counts. */
-static void skip(const char *test, const char *why)
-{
-    teardown();
-    fprintf(stderr, "%s was skipped: %s\n", test, why);
-    cr_skip_test("%s", why);
-}
-
-TestSuite(pcapfile, .init = setup, .fini = teardown);
-TestSuite(pcapin, .init = setup, .fini = teardown);
+TestSuite(pcapfile, .init = capfile_setup, .fini = capfile_teardown);
+TestSuite(pcapin, .init = capfile_setup, .fini = capfile_teardown);
 
 /* Ethernet, IPv4 10.0.1.4 -> 10.0.2.5, UDP 5000 -> 53, one byte of payload. */
 static const uint8_t frame[] = {0x02, 0, 0,  0, 0,    1,    0x02, 0,  0,  0,    0,    2,  0x08, 0, 0x45,

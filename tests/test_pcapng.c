@@ -3,9 +3,9 @@
 #include "dataplane/addr.h"
 #include "pcaps/outfile.h"
 #include "pcaps/pcapin.h"
+#include "tests/support_capfile.h"
 #include "tests/support_pcapng.h"
 #include "tests/support_prop.h"
-#include "tests/support_tmp.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -14,33 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define START INT64_C(1767225600000000000) /* 2026-01-01T00:00:00Z */
-
-static struct tmp tmp;
-static char *path;
-static char err[512];
-
-static void setup(void)
-{
-    tmp_make(&tmp);
-    path = tmp_path(&tmp, "a.pcapng");
-}
-
-static void teardown(void)
-{
-    free(path);
-    tmp_remove(&tmp);
-}
-
-/* Skip a test, whose teardown would not run, and say so in the words that tests/run.sh counts. */
-static void skip(const char *test, const char *why)
-{
-    teardown();
-    fprintf(stderr, "%s was skipped: %s\n", test, why);
-    cr_skip_test("%s", why);
-}
-
-TestSuite(pcapng, .init = setup, .fini = teardown);
+TestSuite(pcapng, .init = capfile_setup, .fini = capfile_teardown);
 
 /* Ethernet, IPv4 10.0.1.4 -> 10.0.2.5, UDP 5000 -> 5001, one byte of payload; IPv4 checksum right, UDP's
  * unused. */

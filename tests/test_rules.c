@@ -1,6 +1,6 @@
 /* test_rules.c - sets of addresses, computed tags, and effective security rules: one test per rule, named
  * after it. */
-#include "tests/support_net.h"
+#include "tests/support_hub.h"
 #include "tests/support_prop.h"
 #include "topology/rules.h"
 
@@ -8,25 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct model *m;
-static struct vnet *hub;
-static struct subnet *web, *gws;
-
-static void setup(void)
-{
-    m = net_new();
-    hub = net_vnet(m, "hub", "westeurope", "10.0.0.0/16");
-    web = net_subnet(m, hub, "web", "10.0.1.0/24");
-    gws = net_subnet(m, hub, "GatewaySubnet", "10.0.255.0/27");
-}
-
-static void teardown(void)
-{
-    net_free(m);
-}
-
-TestSuite(rules, .init = setup, .fini = teardown);
-TestSuite(tagspace, .init = setup, .fini = teardown);
+TestSuite(rules, .init = hub_setup, .fini = hub_teardown);
+TestSuite(tagspace, .init = hub_setup, .fini = hub_teardown);
 
 /* -- sets ------------------------------------------------------------------------------------------------ */
 
@@ -163,7 +146,7 @@ static bool internet_has(const struct subnet *s, const char *ip)
 
 Test(tagspace, G09_own_space_and_the_host)
 {
-    is_vnet(web, "10.0.0.0/16 168.63.129.16/32");
+    is_vnet(clients, "10.0.0.0/16 168.63.129.16/32");
 }
 
 Test(tagspace, G09_P03_peers_that_the_own_link_allows)
@@ -175,11 +158,11 @@ Test(tagspace, G09_P03_peers_that_the_own_link_allows)
     struct peering *pa = net_peer(hub, a), *pb = net_peer(hub, b);
     net_link(hub, c); /* P-01: only initiated */
     net_peer(a, beyond);
-    is_vnet(web, "10.0.0.0/15 10.2.0.0/16 10.9.0.0/16 168.63.129.16/32");
+    is_vnet(clients, "10.0.0.0/15 10.2.0.0/16 10.9.0.0/16 168.63.129.16/32");
     pa->allowVirtualNetworkAccess = false;
-    is_vnet(web, "10.0.0.0/16 10.2.0.0/16 168.63.129.16/32");
+    is_vnet(clients, "10.0.0.0/16 10.2.0.0/16 168.63.129.16/32");
     pb->reverse->allowVirtualNetworkAccess = false; /* the other side's choice is the other side's tag */
-    is_vnet(web, "10.0.0.0/16 10.2.0.0/16 168.63.129.16/32");
+    is_vnet(clients, "10.0.0.0/16 10.2.0.0/16 168.63.129.16/32");
     is_vnet(net_subnet(m, b, "s", "10.2.0.0/24"), "10.2.0.0/16 168.63.129.16/32");
 }
 
@@ -189,7 +172,7 @@ Test(tagspace, G09_Y19_subnet_peering_brings_the_listed_subnets)
     struct subnet *in = net_subnet(m, a, "in", "10.1.4.0/24");
     net_subnet(m, a, "out", "10.1.5.0/24");
     net_list(m, &net_peer(hub, a)->remoteSubnetNames, in);
-    is_vnet(web, "10.0.0.0/16 10.1.4.0/24 168.63.129.16/32");
+    is_vnet(clients, "10.0.0.0/16 10.1.4.0/24 168.63.129.16/32");
 }
 
 Test(tagspace, G09_P05_gateway_space_own_and_remote)
@@ -198,7 +181,7 @@ Test(tagspace, G09_P05_gateway_space_own_and_remote)
     struct subnet *s = net_subnet(m, spoke, "s", "10.1.0.0/24");
     struct peering *up = net_peer(spoke, hub);
     net_onprem(m, net_gateway(m, hub, GATEWAY_VPN, "20.0.0.1", "10.0.255.4"), "hq", "192.168.0.0/16");
-    is_vnet(web, "10.0.0.0/15 168.63.129.16/32 192.168.0.0/16");
+    is_vnet(clients, "10.0.0.0/15 168.63.129.16/32 192.168.0.0/16");
     is_vnet(s, "10.0.0.0/15 168.63.129.16/32");
     up->useRemoteGateways = up->reverse->allowGatewayTransit = true;
     is_vnet(s, "10.0.0.0/15 168.63.129.16/32 192.168.0.0/16");
@@ -207,14 +190,14 @@ Test(tagspace, G09_P05_gateway_space_own_and_remote)
 Test(tagspace, G09_prefixes_of_user_routes_by_switch)
 {
     struct subnet *other = net_subnet(m, hub, "other", "10.0.2.0/24");
-    net_route(m, web, "a", "172.16.0.0/12", NH_TYPE_NONE, NULL);
-    net_route(m, web, "t", "Sql", NH_TYPE_INTERNET, NULL); /* a tag is no address prefix */
-    is_vnet(web, "10.0.0.0/16 168.63.129.16/32 172.16.0.0/12");
+    net_route(m, clients, "a", "172.16.0.0/12", NH_TYPE_NONE, NULL);
+    net_route(m, clients, "t", "Sql", NH_TYPE_INTERNET, NULL); /* a tag is no address prefix */
+    is_vnet(clients, "10.0.0.0/16 168.63.129.16/32 172.16.0.0/12");
     is_vnet(other, "10.0.0.0/16 168.63.129.16/32");
-    net_route(m, web, "all", "0.0.0.0/0", NH_TYPE_INTERNET, NULL);
-    is_vnet(web, "0.0.0.0/0");
+    net_route(m, clients, "all", "0.0.0.0/0", NH_TYPE_INTERNET, NULL);
+    is_vnet(clients, "0.0.0.0/0");
     m->switches.virtualNetworkTagIncludesUdr = false;
-    is_vnet(web, "10.0.0.0/16 168.63.129.16/32");
+    is_vnet(clients, "10.0.0.0/16 168.63.129.16/32");
 }
 
 Test(tagspace, G10_internet_is_every_public_address)
@@ -226,11 +209,11 @@ Test(tagspace, G10_internet_is_every_public_address)
                                       "127.0.0.1", "169.254.0.1",     "172.16.0.1",   "192.168.0.1",
                                       "224.0.0.1", "255.255.255.255", "168.63.129.16"};
     for (size_t i = 0; i < sizeof in / sizeof in[0]; i++)
-        cr_assert(internet_has(web, in[i]), "%s", in[i]);
+        cr_assert(internet_has(clients, in[i]), "%s", in[i]);
     for (size_t i = 0; i < sizeof out / sizeof out[0]; i++)
-        cr_assert_not(internet_has(web, out[i]), "%s", out[i]);
+        cr_assert_not(internet_has(clients, out[i]), "%s", out[i]);
     /* the beginning of what Azure's tool prints for it */
-    struct prefix_set s = tagspace_internet(m->arena, m, at(web));
+    struct prefix_set s = tagspace_internet(m->arena, m, at(clients));
     is_set((struct prefix_set){s.at, 6}, "1.0.0.0/8 2.0.0.0/7 4.0.0.0/6 8.0.0.0/7 11.0.0.0/8 12.0.0.0/6");
 }
 
@@ -238,7 +221,7 @@ Test(tagspace, G10_property_internet_is_public_space)
 {
     struct rng r;
     prop_seed(&r, "internet");
-    struct prefix_set s = tagspace_internet(m->arena, m, at(web));
+    struct prefix_set s = tagspace_internet(m->arena, m, at(clients));
     for (int i = 0; i < 200000; i++) {
         ip4 ip = (ip4)rng_u64(&r);
         cr_assert_eq(prefixset_has(s, ip), ip4_is_public(ip));
@@ -251,29 +234,30 @@ Test(tagspace, G10_connected_public_space_is_not_internet)
     net_peer(hub, a);
     net_onprem(m, net_gateway(m, hub, GATEWAY_VPN, "20.0.0.1", "10.0.255.4"), "hq",
                "203.0.113.0/24 0.0.0.0/0");
-    net_route(m, web, "u", "0.0.0.0/0", NH_TYPE_INTERNET, NULL);
-    cr_assert_not(internet_has(web, "20.1.2.3"));
-    cr_assert_not(internet_has(web, "203.0.113.9"));
-    cr_assert(internet_has(web, "20.2.2.3"), "neither a learned nor a user default route empties Internet");
+    net_route(m, clients, "u", "0.0.0.0/0", NH_TYPE_INTERNET, NULL);
+    cr_assert_not(internet_has(clients, "20.1.2.3"));
+    cr_assert_not(internet_has(clients, "203.0.113.9"));
+    cr_assert(internet_has(clients, "20.2.2.3"),
+              "neither a learned nor a user default route empties Internet");
 }
 
 Test(tagspace, G11_G12_tags_by_name_without_case)
 {
-    is_set(tagspace_tag(m->arena, m, at(web), "azureloadbalancer"), "168.63.129.16/32");
-    is_set(tagspace_tag(m->arena, m, at(web), "storage.westeurope"), "20.60.0.0/17 20.60.128.0/24");
-    is_set(tagspace_tag(m->arena, m, at(web), "virtualnetwork"), "10.0.0.0/16 168.63.129.16/32");
-    is_set(tagspace_tag(m->arena, m, at(web), "NoSuchTag"), "");
-    cr_assert_eq(prefixset_size(tagspace_tag(m->arena, m, at(web), "INTERNET")),
-                 prefixset_size(tagspace_internet(m->arena, m, at(web))));
+    is_set(tagspace_tag(m->arena, m, at(clients), "azureloadbalancer"), "168.63.129.16/32");
+    is_set(tagspace_tag(m->arena, m, at(clients), "storage.westeurope"), "20.60.0.0/17 20.60.128.0/24");
+    is_set(tagspace_tag(m->arena, m, at(clients), "virtualnetwork"), "10.0.0.0/16 168.63.129.16/32");
+    is_set(tagspace_tag(m->arena, m, at(clients), "NoSuchTag"), "");
+    cr_assert_eq(prefixset_size(tagspace_tag(m->arena, m, at(clients), "INTERNET")),
+                 prefixset_size(tagspace_internet(m->arena, m, at(clients))));
 }
 
 Test(tagspace, G13_members_of_a_group)
 {
     struct asg *g = net_asg(m, "g"), *empty = net_asg(m, "empty");
-    net_join(m, &net_nic(m, "a", web, "10.0.1.5")->applicationSecurityGroups, g);
-    net_join(m, &net_nic(m, "b", web, "10.0.1.4")->applicationSecurityGroups, g);
-    net_nic(m, "c", web, "10.0.1.6");
-    net_join(m, &net_endpoint(m, "pe", web, "10.0.1.9 10.0.1.12")->applicationSecurityGroups, g);
+    net_join(m, &net_nic(m, "a", clients, "10.0.1.5")->applicationSecurityGroups, g);
+    net_join(m, &net_nic(m, "b", clients, "10.0.1.4")->applicationSecurityGroups, g);
+    net_nic(m, "c", clients, "10.0.1.6");
+    net_join(m, &net_endpoint(m, "pe", clients, "10.0.1.9 10.0.1.12")->applicationSecurityGroups, g);
     is_set(tagspace_asg(m->arena, m, g), "10.0.1.4/31 10.0.1.9/32 10.0.1.12/32");
     is_set(tagspace_asg(m->arena, m, empty), "");
 }
@@ -282,7 +266,7 @@ Test(tagspace, G13_members_of_a_group)
 
 static const struct eff_rules *eff(const struct nsg *g, enum direction d)
 {
-    return rules_effective(m->arena, m, g, at(web), d);
+    return rules_effective(m->arena, m, g, at(clients), d);
 }
 
 static const char *hit(const struct eff_rules *r, uint8_t proto, const char *src, const char *dst,
@@ -349,7 +333,7 @@ Test(rules, G02_defaults)
 Test(rules, G09_default_user_route_widens_virtual_network)
 {
     struct nsg *g = net_nsg(m, "g");
-    net_route(m, web, "all", "0.0.0.0/0", NH_TYPE_INTERNET, NULL);
+    net_route(m, clients, "all", "0.0.0.0/0", NH_TYPE_INTERNET, NULL);
     cr_assert_str_eq(hit(eff(g, DIR_OUTBOUND), 6, "10.0.1.4", "10.10.10.10", 80), "AllowVnetOutBound");
     cr_assert_str_eq(hit(eff(g, DIR_INBOUND), 6, "8.8.8.8", "10.0.1.4", 80), "AllowVnetInBound");
     m->switches.virtualNetworkTagIncludesUdr = false;
@@ -361,7 +345,7 @@ Test(rules, G10_deny_internet_holds_under_a_forced_tunnel)
 {
     struct nsg *g = net_nsg(m, "g");
     net_rule(m, g, "no-web", 100, DIR_OUTBOUND, ACCESS_DENY, 0, "*", "Internet", "*");
-    net_route(m, web, "all", "0.0.0.0/0", NH_TYPE_INTERNET, NULL);
+    net_route(m, clients, "all", "0.0.0.0/0", NH_TYPE_INTERNET, NULL);
     cr_assert_str_eq(hit(eff(g, DIR_OUTBOUND), 6, "10.0.1.4", "8.8.8.8", 80), "no-web");
     cr_assert_str_eq(hit(eff(g, DIR_OUTBOUND), 6, "10.0.1.4", "10.0.2.2", 80), "AllowVnetOutBound");
 }
@@ -420,7 +404,7 @@ Test(rules, G13_groups_and_an_empty_one_never_matches)
 {
     struct nsg *g = net_nsg(m, "g");
     struct asg *members = net_asg(m, "web"), *empty = net_asg(m, "empty");
-    net_join(m, &net_nic(m, "a", web, "10.0.1.5")->applicationSecurityGroups, members);
+    net_join(m, &net_nic(m, "a", clients, "10.0.1.5")->applicationSecurityGroups, members);
     struct security_rule *r = net_rule(m, g, "to-web", 100, DIR_INBOUND, ACCESS_ALLOW, 6, "*", "", "80");
     net_join(m, &r->destinationApplicationSecurityGroups, members);
     struct security_rule *e = net_rule(m, g, "to-nobody", 90, DIR_INBOUND, ACCESS_DENY, 0, "*", "", "*");
@@ -453,14 +437,14 @@ Test(rules, G14_only_named_platform_tags_touch_the_platform)
 
 Test(rules, G03_order_of_groups_at_a_nic)
 {
-    struct nic *nic = net_nic(m, "vm-nic", web, "10.0.1.4");
+    struct nic *nic = net_nic(m, "vm-nic", clients, "10.0.1.4");
     cr_assert_eq(rules_of_nic(m->arena, m, nic)->n, 0);
     nic->networkSecurityGroup = net_nsg(m, "own");
     const struct nic_rules *r = rules_of_nic(m->arena, m, nic);
     cr_assert_eq(r->n, 2);
     cr_assert_eq(r->at[0]->direction, DIR_INBOUND);
     cr_assert_eq(r->at[1]->direction, DIR_OUTBOUND);
-    web->networkSecurityGroup = net_nsg(m, "subnet");
+    clients->networkSecurityGroup = net_nsg(m, "subnet");
     r = rules_of_nic(m->arena, m, nic);
     cr_assert_eq(r->n, 4);
     static const char *const want[] = {"subnet", "own", "own", "subnet"};

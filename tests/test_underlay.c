@@ -5,7 +5,7 @@
 #include "dataplane/underlay.h"
 #include "dataplane/underlay_path.h"
 #include "dataplane/wire.h"
-#include "tests/support_mem.h"
+#include "tests/support_pool.h"
 #include "tests/support_prop.h"
 #include "topology/ids.h"
 
@@ -16,24 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct packet_pool *pool;
-static const struct eth_fields ETH = {{0, 0x0d, 0x3a, 1, 2, 3}, {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}};
-
-static void setup(void)
-{
-    pool = packet_pool_new();
-    cr_assert(pool);
-}
-
-static void teardown(void)
-{
-    if (packet_pool_out(pool) != 0)
-        abort();
-    packet_pool_free(pool);
-    support_mem_none_live();
-}
-
-TestSuite(underlay, .init = setup, .fini = teardown);
+TestSuite(underlay, .init = pool_setup, .fini = pool_teardown);
 
 static struct ip6 six(const char *text)
 {
