@@ -305,6 +305,15 @@ unsigned lan_add(struct lan *n, const struct host_config *c)
     return n->n++;
 }
 
+unsigned lan_add_arp(struct lan *n)
+{
+    struct host_config c = lan_config(n);
+    c.arp = true;
+    c.onlink = (struct prefix4){IP4(10, 0, 0, 0), 24};
+    c.gateway = IP4(10, 0, 0, 1);
+    return lan_add(n, &c);
+}
+
 unsigned lan_add_appliance(struct lan *n, bool snat, bool stateful)
 {
     static const struct port_range drops[] = {{IPPROTO_NR_TCP, 23, 25}, {IPPROTO_NR_UDP, 69, 69}};

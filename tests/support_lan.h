@@ -63,6 +63,9 @@ void lan_free(struct lan *n);
 struct host_config lan_config(const struct lan *n);
 unsigned lan_add(struct lan *n, const struct host_config *c);
 
+/* A machine that asks by ARP in 10.0.0.0/24, and sends the rest to 10.0.0.1. => its number. */
+unsigned lan_add_arp(struct lan *n);
+
 /* An appliance that drops TCP 23 to 25 and UDP 69. => the machine's number. */
 unsigned lan_add_appliance(struct lan *n, bool snat, bool stateful);
 

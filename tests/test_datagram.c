@@ -263,18 +263,9 @@ Test(datagram, wrong_checksums_are_dropped)
 
 /* -- ARP ------------------------------------------------------------------------------------------------- */
 
-static unsigned add_arp_host(void)
-{
-    struct host_config c = lan_config(n);
-    c.arp = true;
-    c.onlink = (struct prefix4){IP4(10, 0, 0, 0), 24};
-    c.gateway = IP4(10, 0, 0, 1);
-    return lan_add(n, &c);
-}
-
 Test(datagram, arp_before_the_first_packet)
 {
-    unsigned h = add_arp_host();
+    unsigned h = lan_add_arp(n);
     uint32_t f = lan_flow(n, UDP, B, 9), g = lan_flow(n, UDP, B, 9), o = lan_flow(n, UDP, B, 9);
     n->flow[f].spec.request_bytes = 2000;
     n->flow[o].spec.addr = IP4(10, 1, 0, 9);
@@ -294,7 +285,7 @@ Test(datagram, arp_before_the_first_packet)
 
 Test(datagram, arp_unanswered)
 {
-    unsigned h = add_arp_host();
+    unsigned h = lan_add_arp(n);
     n->no_arp = true;
     uint32_t f = lan_flow(n, UDP, B, 9);
     lan_start(n, h, f);

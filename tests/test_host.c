@@ -10,15 +10,6 @@
 
 TestSuite(host, .init = lan_two_setup, .fini = lan_two_teardown);
 
-static unsigned add_arp_host(void)
-{
-    struct host_config c = lan_config(n);
-    c.arp = true;
-    c.onlink = (struct prefix4){IP4(10, 0, 0, 0), 24};
-    c.gateway = IP4(10, 0, 0, 1);
-    return lan_add(n, &c);
-}
-
 /* -- TCP ------------------------------------------------------------------------------------------------- */
 
 Test(host, tcp_request_and_answer)
@@ -522,7 +513,7 @@ Test(host, freed_in_the_middle)
     for (int64_t at = 0; at < 40; at += 3) {
         lan_two_teardown();
         lan_two_setup();
-        unsigned v = lan_add_appliance(n, true, true), h = add_arp_host();
+        unsigned v = lan_add_appliance(n, true, true), h = lan_add_arp(n);
         n->no_arp = at & 1;
         n->via[A] = v;
         uint32_t f = lan_flow(n, TCP, B, 443), u = lan_flow(n, UDP, B, 9), s = named_flow(B);
