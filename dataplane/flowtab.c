@@ -229,8 +229,9 @@ static void prepare(struct ahead *x, const struct flow_key *keys, size_t i, size
     }
 }
 
-/* Their lines are there: those that are full or sent flows on will need the core. */
-static void prepare_core(const struct ahead *x, size_t i, size_t n)
+/* Their lines are there: those that are full or sent flows on will need the core. Inline, as the next, or the
+ * compiler takes it for a function without effect and leaves it out. */
+INLINE void prepare_core(const struct ahead *x, size_t i, size_t n)
 {
     const struct flowtab_part *p = x->part;
     for (size_t end = n - i < GROUP ? n : i + GROUP; i < end; i++) {
@@ -238,6 +239,22 @@ static void prepare_core(const struct ahead *x, size_t i, size_t n)
         const struct flowtab_line *line = &p->lines.line[flowtab_line_home(&p->lines, hash)];
         if (flowtab_line_sent(line) || flowtab_line_free(line) == FLOWTAB_LINE_SLOTS)
             flowtab_core_fetch(&p->core, hash);
+    }
+}
+
+/* The same of buckets: from those that are full, or sent flows on, searching goes to the next. */
+INLINE void prepare_next(const struct ahead *x, size_t i, size_t n)
+{
+    const struct flowtab_core *c = &x->part->core;
+    for (size_t end = n - i < GROUP ? n : i + GROUP; i < end; i++) {
+        const uint64_t hash = x->k[i % ALL].hash;
+        const uint64_t home = flowtab_home(&c->now, hash);
+        const struct flowtab_bucket *b = &c->now.buckets[home];
+        if (b->taken != FLOWTAB_ALL_TAKEN && !flowtab_passers(b, hash))
+            continue;
+        b = &c->now.buckets[flowtab_next_of(&c->now, hash, home)];
+        __builtin_prefetch(b->hash, 1);
+        __builtin_prefetch(&b->rest[1], 1);
     }
 }
 
@@ -251,6 +268,8 @@ INLINE void prepare_ahead(struct ahead *x, const struct flow_key *keys, size_t i
         prepare(x, keys, i + GROUP, n);
     if (x->part->lines.line)
         prepare_core(x, i, n);
+    else
+        prepare_next(x, i, n);
 }
 
 size_t flowtab_set_bulk(struct flowtab *t, const struct flow_key *keys, const uint64_t *values, size_t n)
