@@ -35,8 +35,6 @@
 #include "dataplane/pipe_int.h"
 #include "dataplane/wire.h"
 
-#include <string.h>
-
 #define CHUNK       PIPE_AHEAD_MAX
 #define SWEEP_EVERY 8u /* packets: one place more is looked at for silent flows */
 
@@ -485,7 +483,7 @@ static void chunk(struct batch *b, struct pipe_packet *pkt, size_t n)
     const uint64_t freed = b->p->freed;
     bool asked = false, there = true;
     parse_all(b, pkt, n, &x);
-    memset(b->p->made, 0, sizeof b->p->made);
+    pipe_index_later(b->p);
     flowtab_get_bulk(b->p->index, x.key, x.place, n);
     fetch(b, &x, n);
     b->passed = 0;
@@ -500,6 +498,7 @@ static void chunk(struct batch *b, struct pipe_packet *pkt, size_t n)
         walk(b, k, &at);
         there = b->p->freed == freed;
     }
+    pipe_index_now(b->p);
     b->p->count_of[REASON_NONE].packets += b->passed >> COUNT_SHIFT;
     b->p->count_of[REASON_NONE].bytes += b->passed & ((UINT64_C(1) << COUNT_SHIFT) - 1);
 }

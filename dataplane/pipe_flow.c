@@ -5,7 +5,9 @@
  *   flow table: outbound key -> pair        pair, 64 bytes:   seen | out: decision, counts | in: the same
  *                                           records, 2 of 64: the keys and all that packets seldom need
  *
- * The entry is the pair's address, so that nothing has to be computed between search and line.
+ * The entry is the pair's address, so that nothing has to be computed between search and line. A chunk of
+ * packets adds the entries of its new pairs when it ends, all at once: what a full bucket of a large table
+ * sends on to another one is waited for together.
  *
  * So a packet of a known flow costs one search and one line, and keeps both directions alive with it; a
  * connection costs one entry. A record is there if its half says so (FLOW_USED); a pair is given back with
@@ -47,25 +49,7 @@ static struct flow_key outbound(struct flow_key key)
     return flow_key_dir(key) ? flow_key_reverse(key) : key;
 }
 
-static uint32_t pair_of(const struct pipe *p, struct flow_key key)
-{
-    const uint64_t place = flowtab_get(p->index, outbound(key));
-    return place == FLOW_MISS ? NONE32 : pipe_pair_at(place)->number;
-}
-
-static struct flow_state *state_of(const struct pipe *p, uint32_t number)
-{
-    return pipe_hot(p, number)->flags & FLOW_USED ? pipe_record(p, number) : NULL;
-}
-
-struct flow_state *pipe_state_find(const struct pipe *p, struct flow_key key)
-{
-    const uint32_t pair = pair_of(p, key);
-    return pair == NONE32 ? NULL : state_of(p, 2 * pair + flow_key_dir(key));
-}
-
-/* -- pairs made while a chunk of packets is under way, which it looked for before --------------------------
- */
+/* -- the index, and pairs made while a chunk of packets is under way --------------------------------------- */
 
 static uint32_t made_bit(struct flow_key out)
 {
@@ -85,6 +69,69 @@ static bool same_key(const struct flow_key *a, const struct flow_key *b)
 {
     return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport &&
            a->port_proto_dir == b->port_proto_dir;
+}
+
+void pipe_index_later(struct pipe *p)
+{
+    memset(p->made, 0, sizeof p->made);
+    p->later = true;
+}
+
+static void index_add(struct pipe *p)
+{
+    if (!p->n_later)
+        return;
+    if (flowtab_set_bulk(p->index, p->later_key, p->later_place, p->n_later) < p->n_later)
+        arena_oom("flow table");
+    p->n_later = 0;
+}
+
+void pipe_index_now(struct pipe *p)
+{
+    index_add(p);
+    p->later = false;
+}
+
+/* The pair is found by that key from here on. */
+static void index_set(struct pipe *p, struct flow_key out, const struct flow_pair *pair)
+{
+    if (!p->later) {
+        if (flowtab_set(p->index, out, (uintptr_t)pair) != 0)
+            arena_oom("flow table");
+        return;
+    }
+    const uint32_t bit = made_bit(out);
+    p->made[bit / 64] |= UINT64_C(1) << bit % 64;
+    p->later_key[p->n_later] = out;
+    p->later_place[p->n_later++] = (uintptr_t)pair;
+    if (p->n_later == PIPE_AHEAD_MAX)
+        index_add(p);
+}
+
+/* Of those to be added later the same bits speak. */
+static uint64_t index_get(const struct pipe *p, struct flow_key out)
+{
+    for (size_t i = p->n_later && perhaps_made(p, out) ? p->n_later : 0; i-- > 0;)
+        if (same_key(&p->later_key[i], &out))
+            return p->later_place[i];
+    return flowtab_get(p->index, out);
+}
+
+static uint32_t pair_of(const struct pipe *p, struct flow_key key)
+{
+    const uint64_t place = index_get(p, outbound(key));
+    return place == FLOW_MISS ? NONE32 : pipe_pair_at(place)->number;
+}
+
+static struct flow_state *state_of(const struct pipe *p, uint32_t number)
+{
+    return pipe_hot(p, number)->flags & FLOW_USED ? pipe_record(p, number) : NULL;
+}
+
+struct flow_state *pipe_state_find(const struct pipe *p, struct flow_key key)
+{
+    const uint32_t pair = pair_of(p, key);
+    return pair == NONE32 ? NULL : state_of(p, 2 * pair + flow_key_dir(key));
 }
 
 /* => as pair_of, without another search where the one before tells. */
@@ -177,10 +224,7 @@ static uint32_t pair_make(struct pipe *p, struct flow_key key, uint32_t pair)
         pair = pair_of(p, key);
     if (pair == NONE32) {
         pair = pair_new(p);
-        if (flowtab_set(p->index, outbound(key), (uintptr_t)pipe_pair(p, pair)) != 0)
-            arena_oom("flow table");
-        const uint32_t bit = made_bit(outbound(key));
-        p->made[bit / 64] |= UINT64_C(1) << bit % 64;
+        index_set(p, outbound(key), pipe_pair(p, pair));
     }
     return pair;
 }
@@ -221,6 +265,7 @@ void pipe_pairs_free(struct pipe *p, struct flow_pair *const *pair, size_t n)
         if (!record_free(p, pair[i], flow_key_dir(first), first))
             record_free(p, pair[i], 1, first);
     }
+    index_add(p);
     flowtab_del_bulk(p->index, key, n);
     for (size_t i = 0; i < n; i++)
         pair_free(p, pair[i]->number);
@@ -231,6 +276,7 @@ static void give_back(struct pipe *p, uint32_t number)
     const struct flow_key key = pipe_record(p, number)->key;
     if (!record_free(p, pipe_pair(p, number / 2), number & 1, key))
         return;
+    index_add(p);
     flowtab_del(p->index, outbound(key));
     pair_free(p, number / 2);
 }

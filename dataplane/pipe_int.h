@@ -161,6 +161,10 @@ struct pipe {
     int64_t linger;        /* of closed connections; INT64_MAX: as others */
     struct closed *closed; /* queue: n_closed from first_closed on, in a ring of cap_closed, a power of two */
     size_t first_closed, n_closed, cap_closed;
+    struct flow_key later_key[PIPE_AHEAD_MAX]; /* pairs that the index is to get, in a batch: pipe_flow.c */
+    uint64_t later_place[PIPE_AHEAD_MAX];
+    size_t n_later;
+    bool later;               /* a chunk of packets is under way */
     uint64_t made[PIPE_MADE]; /* a bit for each pair made since this was cleared, by its key: pipe_flow.c */
     struct flow_pair nobody;  /* of flows that have none: keeps nothing */
     struct way *way;          /* two for each of way_of's ports, in that epoch: pipe_batch.c */
@@ -252,6 +256,10 @@ static inline struct flow_state *pipe_record(const struct pipe *p, uint32_t numb
 
 /* Free what records lie in. */
 void pipe_records_free(struct pipe *p);
+/* Pairs that are made from now on are indexed when pipe_index_now is called, all at once. Searches and
+ * removals know of them before. */
+void pipe_index_later(struct pipe *p);
+void pipe_index_now(struct pipe *p);
 /* => the record of key, also when it is no longer valid, or NULL. */
 struct flow_state *pipe_state_find(const struct pipe *p, struct flow_key key);
 /* => the record of key, or NULL: none that is still valid. */
