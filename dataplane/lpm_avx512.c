@@ -34,10 +34,10 @@
 
 #define ALWAYS  __attribute__((always_inline)) static inline
 #define AVX512  __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,popcnt")))
-#define NEAR_BY 4                 /* vectors between two stages */
-#define FAR_OFF 8                 /* the same where the image is larger than a core's caches */
+#define NEAR_BY 64                /* addresses between two stages */
+#define FAR_OFF 128               /* the same where the image is larger than a core's caches */
 #define FAR     ((size_t)1 << 20) /* which is assumed from so many bytes on */
-#define RING    (4 * FAR_OFF)     /* at least twice as many, and one */
+#define RING    (FAR_OFF / 4)     /* more than two stages ahead, in vectors */
 #define QUEUE   256               /* waiting addresses that set off a round */
 #define CHUNK   ((size_t)1 << 14)
 #define FIELD   (~0u << (LPM_FORK_SHIFT + 2)) /* a fork's pattern, moved to where the rest begins */
@@ -176,10 +176,10 @@ ALWAYS void spread(uint32_t *nexthop, const uint32_t *to, const uint32_t *hop, u
         nexthop[to[n]] = hop[n];
 }
 
-/* All n that wait take a step; who arrives leaves the queue. => how many still wait. */
-AVX512 static unsigned queue_run(const struct lpm *t, struct queue *q, unsigned n, uint32_t *nexthop)
+/* All n that wait take a step; who arrives leaves the queue. => how many still wait. Where the queue is written
+ * depends on what was loaded: no loads of the pool come after that. */
+AVX512 ALWAYS unsigned queue_step(const struct lpm *t, struct queue *q, unsigned n, uint32_t *nexthop)
 {
-    _Alignas(64) uint32_t hop[16], where[16];
     const struct fixed f = fixed_make();
     const struct lpm_hops *h = t->hops.used ? &t->hops : NULL;
     unsigned left = 0;
@@ -191,14 +191,28 @@ AVX512 static unsigned queue_run(const struct lpm *t, struct queue *q, unsigned 
         _mm512_store_si512(q->rest + i, rest);
     }
     for (unsigned i = 0; i < n; i += 16) {
+        __m512i rest = _mm512_load_si512(q->rest + i), e = _mm512_load_si512(q->e + i);
+        e = take16(&f, e, fetch16(t->image.pool, q->at + i));
+        _mm512_store_si512(q->e + i, e);
+        _mm512_store_si512(q->at + i, hops16(&f, h, e, rest));
+    }
+    spread(nexthop, q->to, q->at, n);
+    for (unsigned i = 0; i < n; i += 16) {
         __m512i rest = _mm512_load_si512(q->rest + i), to = _mm512_load_si512(q->to + i);
-        __m512i e = take16(&f, _mm512_load_si512(q->e + i), fetch16(t->image.pool, q->at + i));
-        _mm512_store_si512(hop, hops16(&f, h, e, rest));
-        _mm512_store_si512(where, to);
+        __m512i e = _mm512_load_si512(q->e + i);
         left = queue_put(q, left, to, e, rest, nodes16(&f, e));
-        spread(nexthop, where, hop, n - i < 16 ? n - i : 16);
     }
     return left;
+}
+
+/* Take steps until fewer than `enough` wait. => how many still do. Kept out of the loops that call it, which
+ * have their numbers in registers. */
+AVX512 __attribute__((noinline)) static unsigned queue_run(const struct lpm *t, struct queue *q, unsigned n,
+                                                           unsigned enough, uint32_t *nexthop)
+{
+    while (n >= enough)
+        n = queue_step(t, q, n, nexthop);
+    return n;
 }
 
 /* => the entries of the addresses' pieces, from registers; rest: the bits the pieces leave. The code's own
@@ -216,6 +230,11 @@ AVX512 ALWAYS __m512i begin16(const struct fixed *f, const struct lpm_head *h, _
     high = _mm512_permutex2var_epi32(e[2], piece, e[3]);
     *rest = _mm512_sllv_epi32(addr, _mm512_maskz_permutexvar_epi8(BYTES, piece, depth));
     return _mm512_mask_mov_epi32(low, _mm512_test_epi32_mask(piece, f->half), high);
+}
+
+ALWAYS struct between *slot_of(struct between *ring, size_t i)
+{
+    return &ring[i / 16 % RING];
 }
 
 AVX512 ALWAYS void between_put(const struct fixed *f, struct between *b, __m512i e, __m512i rest)
@@ -240,60 +259,58 @@ ALWAYS void between_ask(const uint32_t *pool, const struct between *b)
         __builtin_prefetch((const char *)pool + b->at[k]);
 }
 
-/* Up to CHUNK addresses. Masked loads wait for every store before them; only a last, partial vector has them.
- */
-AVX512 ALWAYS void avx512_lanes(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n,
-                                const unsigned ahead)
+/* Up to CHUNK addresses, i and on in each round. Masked loads wait for every store before them; only a last,
+ * partial vector has them. */
+AVX512 ALWAYS void avx512_lanes(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n,
+                                const size_t ahead)
 {
     const struct fixed f = fixed_make();
     const uint32_t *pool = t->image.pool;
     const struct lpm_hops *h = t->hops.used ? &t->hops : NULL;
-    const unsigned whole = n / 16, vectors = (n + 15) / 16;
+    const size_t whole = n & ~(size_t)15, lanes = (n + 15) & ~(size_t)15;
     const __mmask16 last = (__mmask16)((1u << n % 16) - 1);
     unsigned waiting = 0;
     __m512i rest, e;
     struct queue q;
     struct between ring[RING];
-    for (unsigned i = 0; i < vectors + 2 * ahead; i++) {
-        if (i < vectors) {
-            const uint32_t *from = addr + (size_t)16 * i;
-            __m512i a = i < whole ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi32(last, from);
+    for (size_t i = 0; i < lanes + 2 * ahead; i += 16) {
+        if (i < lanes) {
+            __m512i a = i < whole ? _mm512_loadu_si512(addr + i) : _mm512_maskz_loadu_epi32(last, addr + i);
             e = begin16(&f, &t->image.head, a, &rest);
-            between_put(&f, &ring[i % RING], e, rest);
+            between_put(&f, slot_of(ring, i), e, rest);
         }
-        if (ahead == FAR_OFF && i - 1 < vectors)
-            between_ask(pool, &ring[(i - 1) % RING]);
-        if (i - ahead < vectors) {
-            e = between_take(&f, pool, &ring[(i - ahead) % RING], &rest);
-            between_put(&f, &ring[(i - ahead) % RING], e, rest);
+        if (ahead == FAR_OFF && i - 16 < lanes)
+            between_ask(pool, slot_of(ring, i - 16));
+        if (i - ahead < lanes) {
+            e = between_take(&f, pool, slot_of(ring, i - ahead), &rest);
+            between_put(&f, slot_of(ring, i - ahead), e, rest);
         }
-        if (ahead == FAR_OFF && i - ahead - 1 < vectors)
-            between_ask(pool, &ring[(i - ahead - 1) % RING]);
-        unsigned k = i - 2 * ahead;
-        if (k >= vectors)
+        if (ahead == FAR_OFF && i - ahead - 16 < lanes)
+            between_ask(pool, slot_of(ring, i - ahead - 16));
+        size_t k = i - 2 * ahead;
+        if (k >= lanes)
             continue;
-        uint32_t *to = nexthop + (size_t)16 * k;
-        e = between_take(&f, pool, &ring[k % RING], &rest);
+        e = between_take(&f, pool, slot_of(ring, k), &rest);
         __m512i hop = hops16(&f, h, e, rest);
         __mmask16 left = nodes16(&f, e);
         if (k < whole) {
-            _mm512_storeu_si512(to, hop);
+            _mm512_storeu_si512(nexthop + k, hop);
         } else {
-            _mm512_mask_storeu_epi32(to, last, hop);
+            _mm512_mask_storeu_epi32(nexthop + k, last, hop);
             left &= last;
         }
-        if (left) {
-            __m512i at = _mm512_add_epi32(f.lane, _mm512_set1_epi32((int)(16 * k)));
+        if (ahead == FAR_OFF || left) { /* a wrong guess would take long to be found out */
+            __m512i at = _mm512_add_epi32(f.lane, _mm512_set1_epi32((int)k));
             waiting = queue_put(&q, waiting, at, e, rest, left);
-            while (waiting >= QUEUE)
-                waiting = queue_run(t, &q, waiting, nexthop);
+            if (waiting >= QUEUE)
+                waiting = queue_run(t, &q, waiting, QUEUE, nexthop);
         }
     }
-    while (waiting)
-        waiting = queue_run(t, &q, waiting, nexthop);
+    if (waiting)
+        queue_run(t, &q, waiting, 1, nexthop);
 }
 
-AVX512 static void avx512_chunk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, unsigned n)
+AVX512 static void avx512_chunk(const struct lpm *t, const uint32_t *addr, uint32_t *nexthop, size_t n)
 {
     if (t->image.cap > FAR)
         avx512_lanes(t, addr, nexthop, n, FAR_OFF);
@@ -305,7 +322,7 @@ AVX512 void lpm_avx512_bulk(const struct lpm *t, const uint32_t *addr, uint32_t 
 {
     for (; n > CHUNK; n -= CHUNK, addr += CHUNK, nexthop += CHUNK)
         avx512_chunk(t, addr, nexthop, CHUNK);
-    avx512_chunk(t, addr, nexthop, (unsigned)n);
+    avx512_chunk(t, addr, nexthop, n);
 }
 
 bool lpm_avx512_there(void)
