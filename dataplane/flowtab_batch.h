@@ -19,8 +19,9 @@
 #include <string.h>
 
 #define LANES  8u
-#define RING   16u /* groups under way: hashed and not yet searched, and room to index them */
-#define AHEAD  12u
+#define RING   32u /* groups under way: hashed and not yet searched, and room to index them */
+#define AHEAD  16u
+#define STREAM 64u /* groups ahead that the caller's arrays are fetched, too */
 #define ALWAYS __attribute__((always_inline)) static inline
 #define APART  __attribute__((noinline)) /* registers of the loop need not survive it */
 
@@ -34,6 +35,15 @@ struct group {
  * each that found its hash with another key: to be searched for one by one. */
 #define AMISS_AT LANES
 #define PENDING  ((1u << AMISS_AT) - 1)
+
+/* The caller's arrays come from memory in order, but the processor's own prefetching stops at every page's
+ * end. */
+ALWAYS void fetch_arrays(const struct flow_key *keys, uint64_t *values)
+{
+    __builtin_prefetch(keys);
+    __builtin_prefetch(keys + LANES / 2);
+    __builtin_prefetch(values, 1);
+}
 
 /* The pending lanes of the group from first on wait behind n others, by position in the batch. => how many
  * there are then. */
@@ -92,6 +102,8 @@ ALWAYS unsigned wait_portable(size_t *wait, unsigned n, unsigned pending, size_t
         for (size_t i = 0; i < groups; i++) {                                                                \
             if (i + AHEAD < groups)                                                                          \
                 hash_##variant(where, &x[(i + AHEAD) % RING], keys + (i + AHEAD) * LANES, LANES);            \
+            if (i + STREAM < groups)                                                                         \
+                fetch_arrays(keys + (i + STREAM) * LANES, values + (i + STREAM) * LANES);                    \
             struct probed_##variant next = probe_##variant(&x[(i + (i + 1 < groups)) % RING]);               \
             unsigned more = near_##variant(&y, keys + i * LANES, values + i * LANES);                        \
             y = next;                                                                                        \
