@@ -5,15 +5,16 @@
  * place of a flow tells it.
  *
  *   up to 10 M flows      buckets of two cache lines, the core           flowtab_core.c
- *   more                  lines of three flows, of which all but one in  flowtab_lines.c
- *                         twelve are found with one read; these in a core
+ *   more                  lines of three flows, of which all but few are  flowtab_lines.c
+ *                         found with one read; these in a core
  *
  * Both are parts of one kind (lines, perhaps none, and a core). A table that gets lines, or more of them, has
  * a second part: the former one, from which every flow added takes eight lines or buckets along until it is
  * empty and given back. Searches look into the new part and, only while there is one, into the former. The
  * core grows in the same way by itself, inside its part.
  *
- * Costs: 40 to 50 bytes a flow beyond 3 k flows, up to 65 where lines begin. The table does not shrink.
+ * Costs: 40 to 50 bytes a flow beyond 3 k flows, up to 54 where lines begin; the former part besides while
+ * there is one. The table does not shrink.
  *
  * Batches of lookups are in flowtab_core_bulk.c and flowtab_lines_bulk.c. Single lookups decide without a
  * branch whether the common search hits or misses: half of the packets of a scan miss. Adding and removing
@@ -51,11 +52,11 @@ static int move_some(struct flowtab *t, uint64_t n)
     return 0;
 }
 
-/* Begin to have lines for so many flows. Nothing is growing. => 0, or -ENOMEM (unchanged). */
-static int grow(struct flowtab *t, size_t flows)
+/* Begin to have so many lines. Nothing is growing. => 0, or -ENOMEM (unchanged). */
+static int grow(struct flowtab *t, uint64_t lines)
 {
     struct flowtab_part bigger;
-    if (flowtab_part_init(&bigger, flowtab_lines_for(flows)))
+    if (flowtab_part_init(&bigger, lines))
         return -ENOMEM;
     t->former = t->now;
     t->now = bigger;
@@ -74,7 +75,7 @@ int flowtab_reserve(struct flowtab *t, size_t flows)
 {
     if (!lined(t) && flows <= t->room)
         return flowtab_core_reserve(&t->now.core, flows);
-    if (settle(t) || (flows > t->room && grow(t, flows)))
+    if (settle(t) || (flows > t->room && grow(t, flowtab_lines_for(flows))))
         return -ENOMEM;
     return settle(t);
 }
@@ -126,7 +127,7 @@ static __attribute__((noinline)) int set_lined(struct flowtab *t, uint64_t hash,
     if (flowtab_part_replace(&t->now, hash, low, value) ||
         (growing(t) && flowtab_part_replace(&t->former, hash, low, value)))
         return 0;
-    if (full(t) && grow(t, flowtab_count(t) + 1))
+    if (full(t) && grow(t, flowtab_lines_more(t->now.lines.size)))
         return -ENOMEM;
     if (flowtab_part_add(&t->now, hash, low, value))
         return -ENOMEM;

@@ -7,9 +7,10 @@
  *   line, 64 bytes   bits 0-31 of hash 0, 1, 2 | bits 32-40 of hash 0, 1, 2 and `sent`
  *                    inverse value 0, low 0 | inverse value 1, low 1 | inverse value 2, low 2
  *
- * Who finds the line full goes to the core (flowtab_core.c), and the line counts those it sent there. That is
- * one flow in twelve of a full table; the others, and eleven in twelve of the misses, are one line. A count
- * that reached 31 stays there, which costs searches and never an answer.
+ * Who finds the line full goes to the core (flowtab_core.c), and the line counts those it sent there: one
+ * flow in eighteen where a table was made for its flows (1.45 a line), one in twelve where lines are full
+ * (1.75) and more of them are due. The others are one line, and so are as many of the misses. A count that
+ * reached 31 stays there, which costs searches and never an answer.
  *
  * Flows stay where they were put. After long churn that is one in six in the core: to take one of them back
  * whenever a place in its line gets free costs a search there each time, and churn is what large tables have.
@@ -20,31 +21,34 @@
 
 #include <errno.h>
 
-#define SLOTS      FLOWTAB_LINE_SLOTS
-#define FULL_FLOWS 7 /* for this many flows there are so many lines at least */
-#define FULL_LINES 4
-#define SENT_FLOWS 3 /* and room in the core for so many flows for so many lines */
-#define SENT_LINES 16
-#define SIZE_END   ((uint64_t)1 << 32)
+#define SLOTS    FLOWTAB_LINE_SLOTS
+#define UNIT     (UINT64_C(1) << 16) /* numbers of lines are multiples of it */
+#define SIZE_END (UINT64_C(1) << 32)
 
 size_t flowtab_lines_room(uint64_t size)
 {
-    return size * FULL_FLOWS / FULL_LINES;
+    return size / 4 * 7;
 }
 
 uint64_t flowtab_lines_for(size_t flows)
 {
-    uint64_t unit = FLOWTAB_LINES_LEAST / 4, size = 4 * unit;
-    for (; flowtab_lines_room(size) < flows && size < SIZE_END; size += unit)
-        unit = size == 8 * unit ? 2 * unit : unit;
-    return size < SIZE_END ? size : 0;
+    const uint64_t lines = flows / 29 * 20, units = lines / UNIT + 1;
+    return lines >= SIZE_END - UNIT             ? 0
+           : units * UNIT < FLOWTAB_LINES_LEAST ? FLOWTAB_LINES_LEAST
+                                                : units * UNIT;
+}
+
+uint64_t flowtab_lines_more(uint64_t size)
+{
+    const uint64_t more = size / UNIT * 5 / 4 * UNIT;
+    return !size ? FLOWTAB_LINES_LEAST : more < SIZE_END ? more : 0;
 }
 
 int flowtab_part_init(struct flowtab_part *p, uint64_t lines)
 {
     struct flowtab_core core;
     struct flowtab_line *line = lines ? mem_array(lines, sizeof *line) : NULL;
-    if (line && flowtab_core_init(&core, lines / SENT_LINES * SENT_FLOWS) == 0) {
+    if (line && flowtab_core_init(&core, lines / 32 * 3) == 0) {
         *p = (struct flowtab_part){.lines = {.line = line, .size = lines}, .core = core};
         return 0;
     }

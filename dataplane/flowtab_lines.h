@@ -24,7 +24,7 @@ static_assert(sizeof(struct flowtab_line) == MEM_LINE, "a line is one cache line
 
 struct flowtab_lines {
     struct flowtab_line *line; /* NULL: there are none */
-    uint64_t size;             /* lines: 4, 5, 6 or 7 times a power of two, FLOWTAB_LINES_LEAST or more */
+    uint64_t size;             /* lines: FLOWTAB_LINES_LEAST or more, a multiple of 2^16 */
     size_t count;              /* flows in them */
 };
 
@@ -113,9 +113,12 @@ struct flowtab_part {
     struct flowtab_core core;
 };
 
-/* => flows that so many lines are for; the fewest lines for so many flows, 0: too many. */
+/* => flows with which so many lines are full, 1.75 each on average. */
 size_t flowtab_lines_room(uint64_t size);
+/* => how many lines so many flows are best kept in, 1.45 each; how many come after so many (0: the first);
+ * 0: too many. */
 uint64_t flowtab_lines_for(size_t flows);
+uint64_t flowtab_lines_more(uint64_t size);
 /* Make an empty part of so many lines. => 0, or -ENOMEM (unchanged). */
 int flowtab_part_init(struct flowtab_part *p, uint64_t lines);
 void flowtab_part_free(struct flowtab_part *p);
