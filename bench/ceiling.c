@@ -1,7 +1,8 @@
 /* ceiling.c - the machine's limit (rows.h): the sum of what a table of that size could answer if a lookup
- * were one read of one cache line, known beforehand. Three ways to ask for them, since which is fastest
+ * were one read of one cache line, known beforehand. Several ways to ask for them, since which is fastest
  * depends on the machine and the size: plain reads in a loop, whose overlap is left to the processor; the
- * same with prefetches so many reads ahead; gathers of eight (AVX-512). */
+ * same with prefetches 32 or 128 reads ahead, the arrays of places and answers fetched ahead, too; gathers of
+ * eight (AVX-512). */
 #include "bench/rows.h"
 #include "dataplane/rng.h"
 
@@ -9,7 +10,7 @@
 #include <immintrin.h>
 #endif
 
-enum { AHEAD = 32 };
+enum { STREAM = 1024 }; /* reads ahead that places and answers are fetched */
 
 static void plain(void *ctx, void *out)
 {
@@ -19,17 +20,30 @@ static void plain(void *ctx, void *out)
         value[i] = c->line[(size_t)c->index[i] * 8];
 }
 
-static void ahead(void *ctx, void *out)
+__attribute__((always_inline)) static inline void ahead(const struct ceiling *c, uint64_t *value, size_t by)
 {
-    const struct ceiling *c = ctx;
-    uint64_t *value = out;
     size_t i = 0;
-    for (; i + AHEAD < c->n; i++) {
-        __builtin_prefetch(&c->line[(size_t)c->index[i + AHEAD] * 8]);
-        value[i] = c->line[(size_t)c->index[i] * 8];
+    for (; i + by + 16 < c->n; i += 16) {
+        __builtin_prefetch(&c->index[i + STREAM]);
+        __builtin_prefetch(&value[i + STREAM / 2], 1);
+        __builtin_prefetch(&value[i + STREAM / 2 + 8], 1);
+        for (size_t k = i; k < i + 16; k++) {
+            __builtin_prefetch(&c->line[(size_t)c->index[k + by] * 8]);
+            value[k] = c->line[(size_t)c->index[k] * 8];
+        }
     }
     for (; i < c->n; i++)
         value[i] = c->line[(size_t)c->index[i] * 8];
+}
+
+static void ahead_32(void *ctx, void *out)
+{
+    ahead(ctx, out, 32);
+}
+
+static void ahead_128(void *ctx, void *out)
+{
+    ahead(ctx, out, 128);
 }
 
 #if defined __x86_64__
@@ -85,7 +99,8 @@ static void add(struct bench_row *row, struct ceiling *c, const char *how, void 
 void ceiling_add(struct bench_row *row, struct ceiling *c)
 {
     add(row, c, "plain reads", plain);
-    add(row, c, "prefetch ahead", ahead);
+    add(row, c, "prefetch, 32 ahead", ahead_32);
+    add(row, c, "prefetch, 128 ahead", ahead_128);
 #if defined __x86_64__
     if (__builtin_cpu_supports("avx512f"))
         add(row, c, "AVX-512 gather", gather);

@@ -210,6 +210,8 @@ uint64_t flowtab_get(const struct flowtab *t, struct flow_key key)
 #define GROUP 32u
 #define ALL   (2 * GROUP)
 
+#define FAR_BUCKETS (1u << 16) /* 8 MiB of them: nearer ones are sooner read than asked for */
+
 /* Keys of a batch in the making, the halves of key i at i % ALL. Their homes, which will be written, are on
  * their way. */
 struct ahead {
@@ -230,8 +232,8 @@ static void prepare(struct ahead *x, const struct flow_key *keys, size_t i, size
     }
 }
 
-/* Their lines are there: those that are full or sent flows on will need the core. Inline, as the next, or the
- * compiler takes it for a function without effect and leaves it out. */
+/* Their homes are there, and what is full, or sent flows on, will need more: of lines the core, of buckets
+ * the next one. Inline, or the compiler takes them for functions without effect and leaves them out. */
 INLINE void prepare_core(const struct ahead *x, size_t i, size_t n)
 {
     const struct flowtab_part *p = x->part;
@@ -243,17 +245,15 @@ INLINE void prepare_core(const struct ahead *x, size_t i, size_t n)
     }
 }
 
-/* The same of buckets: from those that are full, or sent flows on, searching goes to the next. */
+/* Where nothing is needed the home is fetched again, which costs less than a branch. */
 INLINE void prepare_next(const struct ahead *x, size_t i, size_t n)
 {
-    const struct flowtab_core *c = &x->part->core;
+    const struct flowtab_array *a = &x->part->core.now;
     for (size_t end = n - i < GROUP ? n : i + GROUP; i < end; i++) {
-        const uint64_t hash = x->k[i % ALL].hash;
-        const uint64_t home = flowtab_home(&c->now, hash);
-        const struct flowtab_bucket *b = &c->now.buckets[home];
-        if (b->taken != FLOWTAB_ALL_TAKEN && !flowtab_passers(b, hash))
-            continue;
-        b = &c->now.buckets[flowtab_next_of(&c->now, hash, home)];
+        const uint64_t hash = x->k[i % ALL].hash, home = flowtab_home(a, hash);
+        const struct flowtab_bucket *b = &a->buckets[home];
+        const uint64_t more = -(uint64_t)((b->taken == FLOWTAB_ALL_TAKEN) | (flowtab_passers(b, hash) != 0));
+        b = &a->buckets[home ^ ((home ^ flowtab_next_of(a, hash, home)) & more)];
         __builtin_prefetch(b->hash, 1);
         __builtin_prefetch(&b->rest[1], 1);
     }
@@ -269,7 +269,7 @@ INLINE void prepare_ahead(struct ahead *x, const struct flow_key *keys, size_t i
         prepare(x, keys, i + GROUP, n);
     if (x->part->lines.line)
         prepare_core(x, i, n);
-    else
+    else if (x->part->core.now.size > FAR_BUCKETS)
         prepare_next(x, i, n);
 }
 

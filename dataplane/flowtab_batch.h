@@ -84,8 +84,8 @@ ALWAYS unsigned wait_portable(size_t *wait, unsigned n, unsigned pending, size_t
     }
 
 /* The whole groups of a batch. Of the including file: hash_##variant, which also prefetches; search_lanes;
- * `later` with what waits in wait[n_wait], serve_##variant when `enough` do, and finish_##variant in the end.
- * => keys done. */
+ * `later`, where what waits is in wait[n_wait], and its begin, serve_##variant when `enough` do, and
+ * finish_##variant. => keys done. */
 #define GROUPS(variant, target, place, later, enough)                                                        \
     target static size_t groups_##variant(const place *where, const struct flow_key *keys, uint64_t *values, \
                                           size_t n)                                                          \
@@ -95,7 +95,7 @@ ALWAYS unsigned wait_portable(size_t *wait, unsigned n, unsigned pending, size_t
         size_t groups = n / LANES, ahead = groups < AHEAD ? groups : AHEAD;                                  \
         if (!groups)                                                                                         \
             return 0;                                                                                        \
-        l.n = l.n_wait = 0;                                                                                  \
+        begin(&l);                                                                                           \
         for (size_t i = 0; i < ahead; i++)                                                                   \
             hash_##variant(where, &x[i % RING], keys + i * LANES, LANES);                                    \
         struct probed_##variant y = probe_##variant(&x[0]);                                                  \
@@ -113,7 +113,6 @@ ALWAYS unsigned wait_portable(size_t *wait, unsigned n, unsigned pending, size_t
             if (SELDOM(l.n_wait >= (enough)))                                                                \
                 serve_##variant(where, &l, keys, values);                                                    \
         }                                                                                                    \
-        serve_##variant(where, &l, keys, values);                                                            \
         finish_##variant(where, &l, keys, values);                                                           \
         return groups * LANES;                                                                               \
     }

@@ -21,6 +21,11 @@ struct far {
     uint64_t value[LANES];
 };
 
+ALWAYS void begin(struct far *f)
+{
+    f->n_wait = f->n = 0;
+}
+
 ALWAYS const struct flowtab_bucket *home(const struct group *x, unsigned i)
 {
     return (const struct flowtab_bucket *)(uintptr_t)x->home[i];
@@ -45,14 +50,6 @@ static APART void search_lanes(const struct flowtab_array *a, unsigned lanes, co
 {
     for (; lanes; lanes &= lanes - 1)
         values[__builtin_ctz(lanes)] = search(a, keys[__builtin_ctz(lanes)]);
-}
-
-/* Those that still wait in the end. */
-static void finish(const struct flowtab_array *a, const struct far *f, const struct flow_key *keys,
-                   uint64_t *values)
-{
-    for (unsigned i = 0; i < f->n_wait; i++)
-        values[f->wait[i]] = search(a, keys[f->wait[i]]);
 }
 
 /* Eight that wait become the group. */
@@ -121,12 +118,19 @@ ALWAYS void hash_portable(const struct flowtab_array *a, struct group *x, const 
         far_gather(f, keys);                                                                                 \
         hash_##variant(a, &f->group, f->key, LANES);                                                         \
         far_step(a, &f->group);                                                                              \
+    }                                                                                                        \
+                                                                                                             \
+    target static void finish_##variant(const struct flowtab_array *a, struct far *f,                        \
+                                        const struct flow_key *keys, uint64_t *values)                       \
+    {                                                                                                        \
+        serve_##variant(a, f, keys, values);                                                                 \
+        for (unsigned i = 0; i < f->n_wait; i++)                                                             \
+            values[f->wait[i]] = search(a, keys[f->wait[i]]);                                                \
     }
 
 #define ALL(variant, target)                                                                                 \
     FAR(variant, target) GROUPS(variant, target, struct flowtab_array, struct far, LANES)
 
-#define finish_portable finish
 NEAR(portable, )
 ALL(portable, )
 
@@ -134,9 +138,8 @@ ALL(portable, )
 
 #ifdef __x86_64__
 
-#define fits_sse2   flowtab_fits
-#define hash_sse2   hash_portable
-#define finish_sse2 finish
+#define fits_sse2 flowtab_fits
+#define hash_sse2 hash_portable
 NEAR(sse2, WITH_SSE2)
 ALL(sse2, WITH_SSE2)
 
@@ -148,8 +151,7 @@ WITH_AVX2 ALWAYS unsigned fits_avx2(const struct flowtab_bucket *b, uint64_t h)
     return (fits | (unsigned)(b->hash[4] == h) << 4) & b->taken;
 }
 
-#define hash_avx2   hash_portable
-#define finish_avx2 finish
+#define hash_avx2 hash_portable
 NEAR(avx2, WITH_AVX2)
 ALL(avx2, WITH_AVX2)
 
@@ -220,7 +222,6 @@ WITH_AVX512 ALWAYS unsigned near_avx512(const struct probed_avx512 *y, const str
     return (unsigned)(y->passers & ~y->fits & 0xff) | (unsigned)(y->fits ^ same) << AMISS_AT;
 }
 
-#define finish_avx512 finish
 ALL(avx512, WITH_AVX512)
 
 static bool have(enum flowtab_variant v)

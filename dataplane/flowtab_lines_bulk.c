@@ -1,14 +1,14 @@
 /* flowtab_lines_bulk.c - batches of flow lookups in lines, which are drawn in flowtab_lines.c; the way of a
  * batch is drawn in flowtab_batch.h.
  *
- * Keys that their line sent to the core wait until they are a crowd: their buckets there are prefetched, and
- * when the next crowd is together they are looked up in a batch of their own.
+ * Keys that their line sent to the core wait until they are a crowd, and are looked up there in a batch of
+ * their own.
  *
  * Variants: portable; SSE2 and AVX2 compare the hashes of a line as a vector; AVX-512 hashes eight keys at
  * once and answers eight lanes together. */
 #include "dataplane/flowtab_batch.h"
 
-#define CROWD 64u /* keys that wait for the core until they go there together */
+#define CROWD 256u /* keys that wait for the core until they go there together */
 
 /* Where batches look, and how they look in the core. */
 struct place {
@@ -16,39 +16,32 @@ struct place {
     enum flowtab_variant variant;
 };
 
-/* Keys that wait for the core until they are a crowd, and the crowd before, whose buckets are on their way.
- * Keys are named by their positions in the batch. */
+/* Keys that wait for the core, by position in the batch. */
 struct crowd {
-    size_t wait[CROWD + LANES], at[CROWD + LANES];
-    unsigned n_wait, n;
+    size_t wait[CROWD + LANES];
+    unsigned n_wait;
 };
+
+ALWAYS void begin(struct crowd *c)
+{
+    c->n_wait = 0;
+}
 
 ALWAYS const struct flowtab_line *home(const struct group *x, unsigned i)
 {
     return (const struct flowtab_line *)(uintptr_t)x->home[i];
 }
 
-static void finish(const struct place *where, struct crowd *c, const struct flow_key *keys, uint64_t *values)
-{
-    struct flow_key key[CROWD + LANES];
-    uint64_t value[CROWD + LANES];
-    for (unsigned i = 0; i < c->n; i++)
-        key[i] = keys[c->at[i]];
-    flowtab_core_get_bulk(&where->part->core, where->variant, key, value, c->n);
-    for (unsigned i = 0; i < c->n; i++)
-        values[c->at[i]] = value[i];
-}
-
-/* Answer the crowd; those that wait are the next one. */
 static APART void serve(const struct place *where, struct crowd *c, const struct flow_key *keys,
                         uint64_t *values)
 {
-    finish(where, c, keys, values);
-    for (unsigned i = 0; i < c->n_wait; i++) {
-        c->at[i] = c->wait[i];
-        flowtab_core_fetch(&where->part->core, flowtab_hash(keys[c->wait[i]]));
-    }
-    c->n = c->n_wait;
+    struct flow_key key[CROWD + LANES];
+    uint64_t value[CROWD + LANES];
+    for (unsigned i = 0; i < c->n_wait; i++)
+        key[i] = keys[c->wait[i]];
+    flowtab_core_get_bulk(&where->part->core, where->variant, key, value, c->n_wait);
+    for (unsigned i = 0; i < c->n_wait; i++)
+        values[c->wait[i]] = value[i];
     c->n_wait = 0;
 }
 
@@ -94,7 +87,7 @@ ALWAYS void hash_portable(const struct place *where, struct group *x, const stru
 #define fits_portable flowtab_line_fits
 
 #define serve_portable  serve
-#define finish_portable finish
+#define finish_portable serve
 NEAR(portable, )
 GROUPS(portable, , struct place, struct crowd, CROWD)
 
@@ -110,14 +103,14 @@ WITH_SSE2 ALWAYS unsigned fits_sse2(const struct flowtab_line *x, uint64_t h)
 
 #define hash_sse2   hash_portable
 #define serve_sse2  serve
-#define finish_sse2 finish
+#define finish_sse2 serve
 NEAR(sse2, WITH_SSE2)
 GROUPS(sse2, WITH_SSE2, struct place, struct crowd, CROWD)
 
 #define fits_avx2   fits_sse2
 #define hash_avx2   hash_portable
 #define serve_avx2  serve
-#define finish_avx2 finish
+#define finish_avx2 serve
 NEAR(avx2, WITH_AVX2)
 GROUPS(avx2, WITH_AVX2, struct place, struct crowd, CROWD)
 
@@ -183,7 +176,7 @@ WITH_AVX512 ALWAYS unsigned near_avx512(const struct probed_avx512 *y, const str
 }
 
 #define serve_avx512  serve
-#define finish_avx512 finish
+#define finish_avx512 serve
 GROUPS(avx512, WITH_AVX512, struct place, struct crowd, CROWD)
 #else
 #define groups_sse2   groups_portable
