@@ -9,7 +9,7 @@
  *   near      the home buckets are searched and the answers written, final or not; keys whose search must go
  *             on past a full bucket wait, noted without a branch
  *   far       as soon as sixteen wait: their next buckets are fetched, and searched like home buckets when
- * the next sixteen are there. The few that must go on even further are searched for one by one
+ *             the next sixteen are there. The few that must go on even further are searched for one by one
  *
  * The arrays of keys and answers are fetched far ahead as well: a batch larger than the cache ran a fifth
  * slower without. Groups move through a ring, one a turn from step to step; what is left of a batch is one

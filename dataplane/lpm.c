@@ -22,10 +22,9 @@
  *
  * Every node has as many bits as suit what is below it, which lpm_plan.c decides when it compiles: wide nodes
  * where routes are dense, a chain of small ones towards a route too far for a fork. The idea is that of
- * Nilsson and Karlsson
- * ("IP-address lookup using LC-tries", 1999) and of Srinivasan and Varghese (1999); the tables of few bytes
- * for many leaves come from Degermark et al. (SIGCOMM 1997). Changes are painted into the image one by one
- * (lpm_image.c).
+ * Nilsson and Karlsson ("IP-address lookup using LC-tries", 1999) and of Srinivasan and Varghese (1999); the
+ * tables of few bytes for many leaves come from Degermark et al. (SIGCOMM 1997). Changes are painted into the
+ * image one by one (lpm_image.c).
  *
  * Invariants: between calls the image gives the routes' answers, or is marked broken; a node has two
  * different elements at least, so that an empty table has no node. How nodes are cut depends on the order of
