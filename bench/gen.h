@@ -16,8 +16,9 @@ struct gen_routes {
     uint64_t seed;
 };
 
-/* The table of a large virtual network; scale 1: 28,400 routes. Next hops, here and in a feed: one of 100, a
- * hash of seed, prefix and length. */
+/* The table of a large virtual network; scale 1: 28,400 routes. Next hops, here and in a feed: one of GEN_HOPS,
+ * a hash of seed, prefix and length. */
+#define GEN_HOPS 100u
 struct gen_routes gen_cloud(unsigned scale_down, uint64_t seed);
 /* The routes of a file, xz-compressed or plain: an IPv4 prefix at the beginning of a line, other lines do not
  * count. => 0, or -errno. */

@@ -27,10 +27,10 @@
 
 const char *const gen_stream_name[GEN_STREAMS] = {"uniform", "in-prefix", "Zipf"};
 
-/* One of 100, whatever the order of the routes, and for equal prefixes the same. */
+/* One of GEN_HOPS, whatever the order of the routes, and for equal prefixes the same. */
 static uint32_t next_hop(uint64_t seed, uint32_t addr, unsigned len)
 {
-    return (uint32_t)(hash_mix(hash_mix(seed) ^ (uint64_t)len << 32 ^ (addr & ip4_mask(len))) % 100);
+    return (uint32_t)(hash_mix(hash_mix(seed) ^ (uint64_t)len << 32 ^ (addr & ip4_mask(len))) % GEN_HOPS);
 }
 
 static void put(struct gen_routes *g, uint32_t addr, unsigned len)

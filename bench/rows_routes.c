@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MANY_HOPS   20000u
 #define ROUTE_PEERS 4
 #define BUILT       4096 /* lookups that a table has to answer after it is built */
 
@@ -372,13 +373,26 @@ static void feed_rows(struct bench *b)
     rows_of(b, name, feed, &full);
 }
 
+/* Thousands of next hops for the single addresses, as a data plane with a port for each endpoint has; equal
+ * prefixes have the same. */
+static struct gen_routes many_hops(struct gen_routes g)
+{
+    for (size_t i = 0; i < g.n; i++)
+        if (g.route[i].len == 32)
+            g.route[i].nexthop = GEN_HOPS + (g.route[i].addr * 0x9e3779b1u >> 8) % MANY_HOPS;
+    return g;
+}
+
 void rows_routes(struct bench *b)
 {
-    static const struct routes_goals cloud = {.stream = {1.3, 1.3, 1.3}, .small_for_fib = true};
+    static const struct routes_goals cloud = {.stream = {1.3, 1.3, 1.3}, .small_for_fib = true},
+                                     none = {.image_mib = 0};
     if (!b->again)
         rows_of(b, "cloud, 450 routes", gen_cloud(64, b->seed), NULL);
     rows_of(b, "cloud, 3.5 k routes", gen_cloud(8, b->seed), &cloud);
     rows_of(b, "cloud, 28 k routes", gen_cloud(1, b->seed), &cloud);
+    if (!b->quick && !b->again)
+        rows_of(b, "cloud, 28 k routes, 20 k hops", many_hops(gen_cloud(1, b->seed)), &none);
     if (!b->quick || b->feed)
         feed_rows(b);
 }
