@@ -52,10 +52,7 @@ static size_t room(uint64_t size)
 /* => the smallest size that holds that many, 0: there is none. */
 static uint64_t size_for(size_t entries)
 {
-    uint64_t size = 1, unit = 1;
-    for (; room(size) < entries && size < SIZE_END; size += unit)
-        unit = size == 8 * unit ? 2 * unit : unit;
-    return size < SIZE_END ? size : 0;
+    return buckets_for(entries, PER_2_BUCKETS, 2, SIZE_END);
 }
 
 /* => an empty array of that many buckets; buckets NULL: out of memory, or size 0. */
@@ -63,7 +60,7 @@ static struct exact_array array_new(uint64_t size)
 {
     return (struct exact_array){.buckets = size ? mem_array(size, sizeof(struct exact_bucket)) : NULL,
                                 .size = size,
-                                .strides = size / EXACT_STRIDE};
+                                .strides = size / BUCKETS_STRIDE};
 }
 
 static void array_free(struct exact_array *a)

@@ -282,7 +282,7 @@ WITH_AVX512 ALWAYS void start_avx512(const struct exact_array *a, struct group *
     __m512i at = part_avx512(high, a->size);
     if (next) {
         struct eights low = {_mm512_xor_si512(h.a, high.a), _mm512_xor_si512(h.b, high.b)};
-        __m512i step = _mm512_mullo_epi32(part_avx512(low, a->strides), _mm512_set1_epi32(EXACT_STRIDE));
+        __m512i step = _mm512_mullo_epi32(part_avx512(low, a->strides), _mm512_set1_epi32(BUCKETS_STRIDE));
         at = _mm512_add_epi32(_mm512_add_epi32(at, step), _mm512_set1_epi32(1));
         at = _mm512_min_epu32(at, _mm512_sub_epi32(at, _mm512_set1_epi32((int)a->size)));
     }

@@ -2,6 +2,7 @@
 #ifndef VNETSIM_DATAPLANE_EXACT_INT_H
 #define VNETSIM_DATAPLANE_EXACT_INT_H
 
+#include "dataplane/buckets.h"
 #include "dataplane/exact.h"
 #include "dataplane/hash.h"
 #include "dataplane/mem.h"
@@ -33,7 +34,7 @@ enum exact_variant { EXACT_PORTABLE, EXACT_AVX2, EXACT_AVX512, EXACT_VARIANTS };
 struct exact_array {
     struct exact_bucket *buckets; /* NULL: there is none */
     uint64_t size;    /* buckets: 4, 5, 6 or 7 times a power of two, or fewer than 4; below 2^29 */
-    uint64_t strides; /* size / EXACT_STRIDE */
+    uint64_t strides; /* size / BUCKETS_STRIDE */
 };
 
 struct exact {
@@ -57,20 +58,15 @@ static inline uint64_t exact_key(uint32_t realm, uint32_t addr)
     return (uint64_t)realm << 32 | addr;
 }
 
-/* A step is one more than a multiple of 2 * 3 * 5 * 7, hence shares no factor with any size: it visits all.
- */
-#define EXACT_STRIDE 210u
-
 static inline uint64_t exact_home(const struct exact_array *a, uint64_t h)
 {
-    return (h >> 32) * a->size >> 32;
+    return buckets_home(a->size, h);
 }
 
 /* Depends on the low half of the hash only. */
 static inline uint64_t exact_next_of(const struct exact_array *a, uint64_t h, uint64_t at)
 {
-    uint64_t next = at + ((uint32_t)h * a->strides >> 32) * EXACT_STRIDE + 1;
-    return next < a->size ? next : next - a->size;
+    return buckets_next(a->size, a->strides, h, at);
 }
 
 /* => not 0: the search for an entry of this hash does not end in this bucket. */

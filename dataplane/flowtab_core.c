@@ -48,10 +48,7 @@ static size_t room(uint64_t size)
 /* => the smallest size that holds that many, 0: there is none. */
 static uint64_t size_for(size_t flows)
 {
-    uint64_t size = 1, unit = 1;
-    for (; room(size) < flows && size < SIZE_END; size += unit)
-        unit = size == 8 * unit ? 2 * unit : unit;
-    return size < SIZE_END ? size : 0;
+    return buckets_for(flows, PER_5_BUCKETS, 5, SIZE_END);
 }
 
 /* => an empty array of that many buckets; buckets NULL: out of memory, or size 0. */
@@ -59,7 +56,7 @@ static struct flowtab_array array_new(uint64_t size)
 {
     return (struct flowtab_array){.buckets = size ? mem_array(size, sizeof(struct flowtab_bucket)) : NULL,
                                   .size = size,
-                                  .strides = size / FLOWTAB_STRIDE};
+                                  .strides = size / BUCKETS_STRIDE};
 }
 
 static void array_free(struct flowtab_array *a)

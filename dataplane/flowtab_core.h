@@ -3,6 +3,7 @@
 #ifndef VNETSIM_DATAPLANE_FLOWTAB_CORE_H
 #define VNETSIM_DATAPLANE_FLOWTAB_CORE_H
 
+#include "dataplane/buckets.h"
 #include "dataplane/flowtab.h"
 #include "dataplane/hash.h"
 #include "dataplane/mem.h"
@@ -34,7 +35,7 @@ static_assert(offsetof(struct flowtab_bucket, rest[1]) == MEM_LINE, "all hashes 
 struct flowtab_array {
     struct flowtab_bucket *buckets; /* NULL: there is none */
     uint64_t size;    /* buckets: 4, 5, 6 or 7 times a power of two, or fewer than 4; below 2^32 */
-    uint64_t strides; /* size / FLOWTAB_STRIDE */
+    uint64_t strides; /* size / BUCKETS_STRIDE */
 };
 
 struct flowtab_core {
@@ -78,19 +79,14 @@ static inline struct flow_key flowtab_key(uint64_t hash, uint64_t low)
 
 /* -- searching: home, then every step buckets ------------------------------------------------------------ */
 
-/* A step is one more than a multiple of 2 * 3 * 5 * 7, hence shares no factor with any size: it visits all.
- */
-#define FLOWTAB_STRIDE 210u
-
 static inline uint64_t flowtab_home(const struct flowtab_array *a, uint64_t h)
 {
-    return (h >> 32) * a->size >> 32;
+    return buckets_home(a->size, h);
 }
 
 static inline uint64_t flowtab_next_of(const struct flowtab_array *a, uint64_t h, uint64_t at)
 {
-    uint64_t next = at + ((uint32_t)h * a->strides >> 32) * FLOWTAB_STRIDE + 1;
-    return next < a->size ? next : next - a->size;
+    return buckets_next(a->size, a->strides, h, at);
 }
 
 /* => not 0: the search for a flow of this hash does not end in this bucket. */

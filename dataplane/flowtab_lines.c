@@ -25,6 +25,9 @@
 #define UNIT     (UINT64_C(1) << 16) /* numbers of lines are multiples of it */
 #define SIZE_END (UINT64_C(1) << 32)
 
+#define SENT_FLOWS 3 /* the core has room for so many flows of so many lines, and grows when more are sent */
+#define SENT_LINES 32
+
 size_t flowtab_lines_room(uint64_t size)
 {
     return size / 4 * 7;
@@ -48,7 +51,7 @@ int flowtab_part_init(struct flowtab_part *p, uint64_t lines)
 {
     struct flowtab_core core;
     struct flowtab_line *line = lines ? mem_array(lines, sizeof *line) : NULL;
-    if (line && flowtab_core_init(&core, lines / 32 * 3) == 0) {
+    if (line && flowtab_core_init(&core, lines / SENT_LINES * SENT_FLOWS) == 0) {
         *p = (struct flowtab_part){.lines = {.line = line, .size = lines}, .core = core};
         return 0;
     }

@@ -30,7 +30,7 @@ struct flowtab_lines {
 
 static inline uint64_t flowtab_line_home(const struct flowtab_lines *l, uint64_t h)
 {
-    return (h >> 32) * l->size >> 32;
+    return buckets_home(l->size, h);
 }
 
 static inline uint32_t flowtab_line_nine(const struct flowtab_line *x, unsigned slot)
